@@ -1,0 +1,62 @@
+"""Bounds: thresholds as data, one number or one number per language."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class PerLanguage:
+    """A bound with a default and overrides by language code (`iso639-3_Script`).
+
+    A NaN default means "no bound": a language without an override of its own passes.
+    """
+
+    default: float
+    overrides: Mapping[str, float] = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[type[PerLanguage], tuple[float, dict[str, float]]]:
+        return PerLanguage, (self.default, dict(self.overrides))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "overrides", MappingProxyType(dict(self.overrides)))
+
+    def of(self, language: str | None) -> float:
+        """Return the bound of one language."""
+        return self.default if language is None else self.overrides.get(language, self.default)
+
+
+Bound = float | PerLanguage
+
+
+def resolve(bound: Bound, languages: pa.Array | None, rows: int) -> npt.NDArray[np.float64]:
+    """Return the bound of each row, shape (rows,), float64; NaN where a row has no bound.
+
+    `languages` is the batch's language column (string-like), or None where the batch has none.
+    """
+    if not isinstance(bound, PerLanguage):
+        return np.full(rows, float(bound))
+    if languages is None or not bound.overrides:
+        return np.full(rows, bound.default)
+    encoded = languages.dictionary_encode()
+    table = np.array([bound.of(code) for code in encoded.dictionary.to_pylist()] + [bound.default])
+    return table[encoded.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)]
+
+
+def plain(bound: Bound) -> float | dict[str, float]:
+    """Return a bound as JSON and TOML can hold it, languages in sorted order."""
+    if not isinstance(bound, PerLanguage):
+        return float(bound)
+    return {"default": bound.default} | {code: bound.overrides[code] for code in sorted(bound.overrides)}
+
+
+def is_open(bound: Bound) -> bool:
+    """Return whether the bound binds no language at all."""
+    return not isinstance(bound, PerLanguage) and math.isnan(bound)

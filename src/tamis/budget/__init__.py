@@ -1,0 +1,1 @@
+"""Accounting: the ledger, and the reports made from it."""

@@ -1,0 +1,186 @@
+"""The ledger: documents, bytes, characters and tokens by step, language and reason; its books balance or the run fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tamis.errors import BooksError
+from tamis.schema import LEDGER
+
+MEASURES = ("documents", "bytes", "chars", "tokens")
+OUTCOMES = ("in", "kept", "dropped")
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A quantity of text in the four measures; `documents` is 0 for what a step cut out of documents it kept."""
+
+    documents: int = 0
+    bytes: int = 0
+    chars: int = 0
+    tokens: int = 0
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(
+            self.documents + other.documents,
+            self.bytes + other.bytes,
+            self.chars + other.chars,
+            self.tokens + other.tokens,
+        )
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(
+            self.documents - other.documents,
+            self.bytes - other.bytes,
+            self.chars - other.chars,
+            self.tokens - other.tokens,
+        )
+
+
+Key = tuple[str, str, str, str]  # step, language, outcome, reason
+Row = tuple[str, str, str, str, int, int, int, int]
+
+
+class Ledger:
+    """Amounts by (step, language, outcome, reason).
+
+    For every step and language `in = kept + Σ dropped` must hold in each measure. Steps keep the order in
+    which they were first booked.
+    """
+
+    def __init__(self, steps: Sequence[str] = ()) -> None:
+        self._amounts: dict[Key, Amount] = {}
+        self._steps: dict[str, None] = dict.fromkeys(steps)
+
+    def book(self, step: str, language: str, outcome: str, amount: Amount, reason: str = "") -> None:
+        """Add an amount; `reason` is given exactly for the outcome `dropped`."""
+        if outcome not in OUTCOMES or (outcome == "dropped") != bool(reason):
+            raise ValueError(f"no such entry: outcome {outcome!r} with reason {reason!r}")
+        self._steps.setdefault(step)
+        key = (step, language, outcome, reason)
+        self._amounts[key] = self._amounts.get(key, Amount()) + amount
+
+    def book_batch(self, step: str, outcome: str, batch: pa.RecordBatch) -> None:
+        """Add the rows of a batch by their `language` and, for drops, `reason` columns, measured by the columns
+        `bytes`, `chars` and `tokens`."""
+        keys = ["language", "reason"] if outcome == "dropped" else ["language"]
+        self._steps.setdefault(step)
+        if batch.num_rows == 0:
+            return
+        table = pa.table({name: batch.column(name) for name in [*keys, *MEASURES[1:]]})
+        sums = table.group_by(keys).aggregate([([], "count_all"), *((name, "sum") for name in MEASURES[1:])])
+        for row in sums.to_pylist():
+            amount = Amount(row["count_all"], *(row[f"{name}_sum"] for name in MEASURES[1:]))
+            self.book(step, row["language"], outcome, amount, row.get("reason", ""))
+
+    def merge(self, rows: Iterable[Sequence[str | int]]) -> None:
+        """Add entries in the form `rows` returns them."""
+        for step, language, outcome, reason, *amount in rows:
+            self.book(str(step), str(language), str(outcome), Amount(*(int(n) for n in amount)), str(reason))
+
+    def rows(self) -> list[Row]:
+        """Return every entry, by step in booking order, then language, outcome (in, kept, dropped) and reason."""
+        order = {step: index for index, step in enumerate(self._steps)}
+        keys = sorted(self._amounts, key=lambda key: (order[key[0]], key[1], OUTCOMES.index(key[2]), key[3]))
+        return [(*key, *_numbers(self._amounts[key])) for key in keys]
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps, in the order in which they were first booked."""
+        return list(self._steps)
+
+    def total(
+        self, step: str, outcome: str, *, language: str | None = None, reason: str | None = None
+    ) -> Amount:
+        """Return the sum over the entries that match."""
+        return sum(
+            (
+                amount
+                for (at, lang, out, why), amount in self._amounts.items()
+                if at == step and out == outcome and language in (None, lang) and reason in (None, why)
+            ),
+            Amount(),
+        )
+
+    def languages(self, step: str) -> list[str]:
+        """Return the languages a step has entries for, sorted."""
+        return sorted({language for at, language, _, _ in self._amounts if at == step})
+
+    def reasons(self) -> Iterator[tuple[str, str, str, Amount]]:
+        """Yield (step, language, reason, amount) for every drop."""
+        for step, language, outcome, reason, *amount in self.rows():
+            if outcome == "dropped":
+                yield step, language, reason, Amount(*amount)
+
+    def check(self) -> None:
+        """Raise BooksError unless every step balances for every language, in every measure."""
+        balances: dict[tuple[str, str], Amount] = {}
+        for (step, language, outcome, _), amount in self._amounts.items():
+            balance = balances.get((step, language), Amount())
+            balances[step, language] = balance + amount if outcome == "in" else balance - amount
+        for (step, language), balance in balances.items():
+            if balance != Amount():
+                raise BooksError(
+                    f"The ledger does not balance at step {step!r}, {language!r}: in − kept − dropped = {balance}.",
+                    "This is a fault in Tamis or in a filter that edits text; nothing of this unit was committed.",
+                )
+
+    def check_flow(self, links: Mapping[str, str], measures: Mapping[str, Sequence[str]]) -> None:
+        """Raise BooksError unless what each step kept is what the next one took in.
+
+        `links` maps a step to the one it hands to; `measures` names, by receiving step, what both have counted
+        (default: all four).
+        """
+        for giver, taker in links.items():
+            kept, taken = self.total(giver, "kept"), self.total(taker, "in")
+            for measure in measures.get(taker, MEASURES):
+                if getattr(kept, measure) != getattr(taken, measure):
+                    raise BooksError(
+                        f"Step {giver!r} handed on {getattr(kept, measure)} {measure}, "
+                        f"but {taker!r} took in {getattr(taken, measure)}.",
+                        "Documents were lost or counted twice between the two steps.",
+                    )
+
+    def table(self) -> pa.Table:
+        """Return the ledger as a table of schema `tamis.schema.LEDGER`."""
+        rows = self.rows()
+        columns = list(zip(*rows, strict=True)) if rows else [[] for _ in LEDGER]
+        return pa.table([pa.array(c, f.type) for c, f in zip(columns, LEDGER, strict=True)], schema=LEDGER)
+
+
+def _numbers(amount: Amount) -> tuple[int, int, int, int]:
+    return amount.documents, amount.bytes, amount.chars, amount.tokens
+
+
+def apportion(total: int, weights: Sequence[int]) -> list[int]:
+    """Split `total` in proportion to `weights`, in whole numbers that sum to `total` exactly.
+
+    Largest remainders first, ties to the earlier weight; all to the first where every weight is 0.
+    """
+    whole = sum(weights)
+    if whole == 0:
+        return [total if index == 0 else 0 for index in range(len(weights))]
+    sign, size = (-1, -total) if total < 0 else (1, total)
+    shares = [size * weight // whole for weight in weights]
+    remainders = np.array([-(size * weight % whole) for weight in weights], dtype=np.int64)
+    for index in np.argsort(remainders, kind="stable")[: size - sum(shares)]:
+        shares[index] += 1
+    return [sign * share for share in shares]
+
+
+def from_table(table: pa.Table) -> Ledger:
+    """Return the ledger a table of schema `tamis.schema.LEDGER` holds."""
+    ledger = Ledger()
+    names = [field.name for field in LEDGER]
+    ledger.merge([tuple(row[name] for name in names) for row in table.select(names).to_pylist()])
+    return ledger
+
+
+def amounts(batch: pa.RecordBatch) -> Amount:
+    """Return the amount a batch with columns `bytes`, `chars` and `tokens` holds."""
+    return Amount(batch.num_rows, *(pc.sum(batch.column(name)).as_py() or 0 for name in MEASURES[1:]))

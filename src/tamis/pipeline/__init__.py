@@ -1,0 +1,1 @@
+"""Steps, shards, receipts and executors: how a recipe becomes a finished output folder."""

@@ -1,0 +1,65 @@
+"""Executors: where units of work run. All of them give the same receipts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from tamis.errors import unknown
+from tamis.pipeline.manifest import Receipt
+from tamis.pipeline.shard import Shard
+
+# A unit may finish more than one step at once (extract and sift are fused), hence several receipts.
+Work = Callable[[Shard], tuple[Receipt, ...]]
+
+EXECUTORS = ("inline", "local", "ray")
+ATTEMPTS = 3
+
+
+class Executor(Protocol):
+    """Runs work over shards and yields receipts as they come, in any order.
+
+    An exception raised by the work is raised here; a worker that dies is replaced and its unit tried again,
+    `ATTEMPTS` times in all, after which WorkerError is raised.
+    """
+
+    def run(self, work: Work, shards: Iterable[Shard]) -> Iterator[tuple[Receipt, ...]]:
+        """Yield the receipts of each shard."""
+        ...
+
+
+class InlineExecutor:
+    """Everything in this process, one unit after the other: for debuggers, tests and small inputs."""
+
+    def run(self, work: Work, shards: Iterable[Shard]) -> Iterator[tuple[Receipt, ...]]:
+        """Yield the receipts of each shard, in order."""
+        for shard in shards:
+            yield work(shard)
+
+
+def load(name: str, workers: int | None = None, address: str | None = None) -> Executor:
+    """Return an executor by name; `workers` defaults to the CPUs this process may use."""
+    count = workers or available_cpus()
+    if name == "inline":
+        return InlineExecutor()
+    if name == "local":
+        from tamis.pipeline.local import LocalExecutor
+
+        return LocalExecutor(count)
+    if name == "ray":
+        from tamis.pipeline.ray import RayExecutor
+
+        return RayExecutor(count if workers else None, address)
+    raise unknown("executor", name, EXECUTORS)
+
+
+def available_cpus() -> int:
+    """Return the CPUs this process may use: its affinity, capped by the cgroup's quota."""
+    affinity = len(os.sched_getaffinity(0))
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return affinity if quota == "max" else max(1, min(affinity, int(int(quota) / int(period))))
+    except (OSError, ValueError):
+        return affinity

@@ -1,0 +1,262 @@
+"""Files: inputs and outputs on a local disk or an object store, written whole or not at all."""
+
+from __future__ import annotations
+
+import fnmatch
+import io
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import xxhash
+from pyarrow import fs
+
+from tamis.errors import OutputError
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A committed file: its path below the output folder, size in bytes, rows, and xxh3-64 in hexadecimal."""
+
+    path: str
+    bytes: int
+    rows: int
+    checksum: str
+
+    def to_json(self) -> dict[str, str | int]:
+        """Return the entry as JSON holds it."""
+        return asdict(self)
+
+
+class Sink(io.RawIOBase):
+    """A writable file that counts and hashes what passes through it, so that a receipt costs no second read."""
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+        self._hash = xxhash.xxh3_64()
+        self.size = 0
+        self.rows = 0
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write bytes or a buffer; returns its length."""
+        view = memoryview(data)
+        self._target.write(view)
+        self._hash.update(view)
+        self.size += view.nbytes
+        return view.nbytes
+
+    def entry(self, path: str) -> FileEntry:
+        """Return the receipt's line for what was written."""
+        return FileEntry(path, self.size, self.rows, self._hash.hexdigest())
+
+
+class Storage:
+    """An output folder: relative paths in, whole files out.
+
+    A file is written beside its place under an attempt's own name and renamed when complete; on an object store,
+    which has no rename, it appears when its upload completes. Raises OutputError where the folder cannot be used.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root.rstrip("/") or "/"
+        self.remote = "://" in root
+        self._files: fs.FileSystem | None = None
+        self._base = ""
+
+    def __reduce__(self) -> tuple[type[Storage], tuple[str]]:
+        return Storage, (self.root,)
+
+    @property
+    def files(self) -> fs.FileSystem:
+        """The Arrow filesystem behind the folder."""
+        if self._files is None:
+            self._files, self._base = filesystem(self.root)
+        return self._files
+
+    def where(self, path: str = "") -> str:
+        """Return the filesystem's own name of a path below the folder."""
+        _ = self.files
+        return f"{self._base}/{path}" if path else self._base
+
+    @contextmanager
+    def create(self, path: str) -> Iterator[Sink]:
+        """Open `path` for writing; it appears only if the block ends without an exception."""
+        target = self.where(path)
+        try:
+            if self.remote:
+                with self.files.open_output_stream(target) as stream:
+                    yield Sink(cast(BinaryIO, stream))
+                return
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+            part = Path(f"{target}.part-{uuid.uuid4().hex[:12]}")
+            try:
+                with part.open("wb") as raw:
+                    yield Sink(cast(BinaryIO, raw))
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(target, error) from error
+
+    def write(self, path: str, data: bytes) -> FileEntry:
+        """Write a whole small file."""
+        with self.create(path) as sink:
+            sink.write(data)
+        return sink.entry(path)
+
+    def append(self, path: str, data: bytes) -> None:
+        """Append to a file and make it durable. Object stores have no append: there the object is written anew."""
+        if self.remote:
+            self.write(path, (self.read(path) if self.exists(path) else b"") + data)
+            return
+        target = Path(self.where(path))
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("ab") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise _unwritable(str(target), error) from error
+
+    def open(self, path: str) -> pa.NativeFile:
+        """Open a file for random reading; a local file is memory-mapped."""
+        target = self.where(path)
+        return self.files.open_input_file(target) if self.remote else pa.memory_map(target)
+
+    def read(self, path: str) -> bytes:
+        """Return a whole small file."""
+        with self.files.open_input_stream(self.where(path), compression=None) as stream:
+            return cast(bytes, stream.read())
+
+    def read_json(self, path: str) -> Any:
+        """Return a parsed JSON file, or None where there is none."""
+        return json.loads(self.read(path)) if self.exists(path) else None
+
+    def size(self, path: str) -> int | None:
+        """Return a file's size in bytes, or None where there is none."""
+        info = self.files.get_file_info(self.where(path))
+        return cast(int, info.size) if info.type == fs.FileType.File else None
+
+    def exists(self, path: str) -> bool:
+        """Return whether the file stands."""
+        return self.size(path) is not None
+
+    def list(self, folder: str) -> list[str]:
+        """Return the paths of all files below a folder, sorted, relative to the root."""
+        selector = fs.FileSelector(self.where(folder), recursive=True, allow_not_found=True)
+        skip = len(self.where()) + 1
+        return sorted(info.path[skip:] for info in self.files.get_file_info(selector) if info.is_file)
+
+    def delete(self, path: str) -> None:
+        """Remove one file."""
+        self.files.delete_file(self.where(path))
+
+    def delete_tree(self, folder: str) -> None:
+        """Remove a folder and what is in it, if it stands."""
+        if self.remote:
+            for path in self.list(folder):
+                self.delete(path)
+        else:
+            shutil.rmtree(self.where(folder), ignore_errors=True)
+
+    def probe(self) -> None:
+        """Raise OutputError unless a file can be written in the folder, which is made if it is missing."""
+        self.write(".probe", b"")
+        self.delete(".probe")
+
+
+def filesystem(uri: str) -> tuple[fs.FileSystem, str]:
+    """Return the Arrow filesystem of a URI and the path in it. Raises OutputError for a scheme it does not know."""
+    if "://" not in uri:
+        return fs.LocalFileSystem(), str(Path(uri).absolute())
+    try:
+        return cast(tuple[fs.FileSystem, str], fs.FileSystem.from_uri(uri))
+    except (pa.ArrowInvalid, NotImplementedError) as error:
+        raise OutputError(f"{uri} cannot be opened: {error}", "Local paths, s3:// and gs:// are supported.") from error
+
+
+def _unwritable(target: str, error: OSError) -> OutputError:
+    return OutputError(
+        f"{target} cannot be written: {error.strerror or error}.",
+        "Free space or choose another output folder, then run the same command again: what is committed stays.",
+    )
+
+
+class InputFiles:
+    """Input bytes by URI: local paths, s3:// and gs:// through Arrow, https:// through a download cache.
+
+    Satisfies `tamis.warc.manifest.Files`.
+    """
+
+    def __init__(self, cache: str) -> None:
+        self.cache = cache
+
+    def open(self, uri: str) -> BinaryIO:
+        """Open a seekable, buffered reader. Raises OSError where the file cannot be read."""
+        if _is_http(uri):
+            return self._fetched(uri).open("rb")
+        if "://" not in uri:
+            return Path(uri).open("rb")
+        files, path = filesystem(uri)
+        return cast(BinaryIO, io.BufferedReader(files.open_input_file(path), 1 << 20))
+
+    def _fetched(self, uri: str) -> Path:
+        from tamis.warc.fetch import fetch
+
+        name = f"{xxhash.xxh3_64_hexdigest(uri)}-{PurePosixPath(urlsplit(uri).path).name}"
+        path = Path(self.cache) / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fetch(uri, path)
+        return path
+
+    def size(self, uri: str) -> int | None:
+        """Return the size in bytes, or None where there is no such file."""
+        if _is_http(uri):
+            try:
+                return self._fetched(uri).stat().st_size
+            except OSError:
+                return None
+        files, path = filesystem(uri)
+        info = files.get_file_info(path)
+        return cast(int, info.size) if info.is_file else None
+
+    def list(self, uri: str) -> list[str]:
+        """Return the files below a folder, or those that match a glob, sorted."""
+        scheme = f"{uri.split('://')[0]}://" if "://" in uri else ""
+        wild = any(sign in uri for sign in "*?[")
+        folder = uri[: min(uri.find(sign) for sign in "*?[" if sign in uri)].rpartition("/")[0] or "." if wild else uri
+        files, path = filesystem(folder)
+        if not scheme:
+            path = folder
+        found = files.get_file_info(fs.FileSelector(path, recursive=True, allow_not_found=True))
+        paths = sorted(scheme + info.path for info in found if info.is_file)
+        return [found for found in paths if fnmatch.fnmatchcase(found, uri)] if wild else paths
+
+    def identity(self, uri: str, size: int) -> str:
+        """Return what tells one content of a file from another: its size, and for local files a hash of both ends."""
+        if "://" in uri:
+            return str(size)
+        ends = xxhash.xxh3_64()
+        with Path(uri).open("rb") as file:
+            ends.update(file.read(1 << 16))
+            file.seek(max(0, size - (1 << 16)))
+            ends.update(file.read())
+        return f"{size}-{ends.hexdigest()}"
+
+
+def _is_http(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))

@@ -1,0 +1,1 @@
+"""The shared kernels: Unicode, words, lines, hashes and charsets, over Arrow buffers."""
