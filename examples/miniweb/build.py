@@ -1,24 +1,36 @@
-"""Build the bundled mini web: contents and templates in; HTML pages, sidecars that say what must become of them, and WARC files out."""
+"""Build the bundled mini web: contents and templates in, pages with sidecars that say what must become of them out."""
 
 from __future__ import annotations
 
 import argparse
-import html
-import io
+import importlib.util
 import json
 import re
 import shutil
 import tomllib
-import uuid
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from string import Template
+from types import ModuleType
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 HERE = Path(__file__).resolve().parent
+
+
+def _beside(name: str) -> ModuleType:
+    """Return the module of this folder, which is on no import path: the file is run, or loaded, by its own path."""
+    spec = importlib.util.spec_from_file_location(f"miniweb_{name}", HERE / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+markup = _beside("markup")
+packing = _beside("packing")
+iter_pages = packing.iter_pages
+pack = packing.pack
+
 CRAWLED = "2024-03-{day:02d}T08:{minute:02d}:00Z"
 # Codecs Python has no name for, or whose byte order would depend on the machine.
 CODECS = {"windows-874": "cp874", "utf-16": "utf-16-le"}
@@ -46,51 +58,12 @@ class Page:
     charset: str = "utf-8"
     declared: str = "both"
     damage: str = ""
-    markup: str = ""  # a whole page taken as it is; `layout` and `fields` are then unused
+    whole: str = ""  # a whole page taken as it is; `layout` and `fields` are then unused
     status: int = 200
     mime: str = "text/html"
     expect: str = "kept"
     reason: str | None = None
     duplicate_of: str | None = None
-
-
-# Fragments of markup.
-
-
-def _escape(text: str) -> str:
-    return html.escape(text, quote=True)
-
-
-def _paragraphs(paragraphs: Iterable[str]) -> str:
-    return "\n".join(f"<p>{_escape(p)}</p>" for p in paragraphs)
-
-
-def _items(items: Iterable[str]) -> str:
-    return "\n".join(f"<li>{_escape(item)}</li>" for item in items)
-
-
-def _links(targets: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(f'<li><a href="{_escape(url)}">{_escape(title)}</a></li>' for title, url in targets)
-
-
-def _posts(posts: Iterable[Table], reply: str) -> str:
-    form = (
-        '<div class="post"><div class="post-head"><b class="user">{author}</b></div>\n'
-        '<div class="post-body"><p>{text}</p></div>\n<a class="reply" href="#reply">{reply}</a></div>'
-    )
-    return "\n".join(
-        form.format(author=_escape(p["author"]), text=_escape(p["text"]), reply=_escape(reply)) for p in posts
-    )
-
-
-def _sections(sections: Iterable[Table]) -> str:
-    return "\n".join(
-        f'<h2 id="s{n}">{_escape(s["heading"])}</h2>\n<p>{_escape(s["text"])}</p>' for n, s in enumerate(sections, 1)
-    )
-
-
-def _rows(specs: Iterable[list[str]]) -> str:
-    return "\n".join(f"<tr><td>{_escape(name)}</td><td>{_escape(value)}</td></tr>" for name, value in specs)
 
 
 # Pages of one language.
@@ -102,12 +75,12 @@ def _host(kind: str, language: str) -> str:
 
 def _chrome(content: Table, minute: int) -> Table:
     """Return the template fields that every page of the language shares."""
-    strings = {key: _escape(value) for key, value in content["chrome"].items()}
+    strings = {key: markup.escape(value) for key, value in content["chrome"].items()}
     strings["price_label"] = strings.pop("price")
     return strings | {
         "html_lang": content["html_lang"],
         "direction": content["direction"],
-        "site": _escape(content["site"]),
+        "site": markup.escape(content["site"]),
         "date": CRAWLED.format(day=1 + minute, minute=minute),
         "day": f"{1 + minute:02d}.03.2024",
     }
@@ -121,11 +94,11 @@ def _article(content: Table, number: int, layout: str) -> Page:
     host = _host("news", language)
     others = [(s["title"], f"https://{host}/2024/{s['slug']}") for s in stories if s is not story]
     fields = _chrome(content, number) | {
-        "title": _escape(story["title"]),
-        "author": _escape(story["author"]),
-        "description": _escape(story["paragraphs"][0]),
-        "body": _paragraphs(story["paragraphs"]),
-        "links": _links(others),
+        "title": markup.escape(story["title"]),
+        "author": markup.escape(story["author"]),
+        "description": markup.escape(story["paragraphs"][0]),
+        "body": markup.paragraphs(story["paragraphs"]),
+        "links": markup.links(others),
     }
     brief = number == len(stories)
     return Page(
@@ -150,7 +123,7 @@ def _exact(original: Page) -> Page:
         slug="exact-duplicate",
         role="exact",
         url=f"http://{host}/~old/{original.slug}.html",
-        layout="oldstyle",
+        layout="archive",
         expect="dropped",
         reason="exact_duplicate",
         duplicate_of=original.url,
@@ -165,7 +138,7 @@ def _near(original: Page, content: Table) -> Page:
         "site": host,
         "home": original.fields["news"],
         "news": original.fields["related"],
-        "body": f"{original.fields['body']}\n<p>{_escape(extra)}</p>",
+        "body": f"{original.fields['body']}\n<p>{markup.escape(extra)}</p>",
     }
     return replace(
         original,
@@ -186,8 +159,8 @@ def _other(content: Table, role: str, title: str, main_text: str, fields: Table)
     language = content["language"]
     number = ("forum", "shop", "docs").index(role)
     home = f"https://{_host('news', language)}/2024"
-    links = _links((story["title"], f"{home}/{story['slug']}") for story in content["articles"][:3])
-    shared = {"title": _escape(title), "links": links} | _chrome(content, 10 + number)
+    links = markup.links((story["title"], f"{home}/{story['slug']}") for story in content["articles"][:3])
+    shared = {"title": markup.escape(title), "links": links} | _chrome(content, 10 + number)
     # Addresses outside ASCII, as browsers send them.
     url = f"https://{_host(role, language)}/{quote(title.replace(' ', '_'))}"
     return Page(language, role, role, url, language, role, title, main_text, role, shared | fields)
@@ -196,16 +169,16 @@ def _other(content: Table, role: str, title: str, main_text: str, fields: Table)
 def _forum(content: Table) -> Page:
     forum = content["forum"]
     text = "\n".join(post["text"] for post in forum["posts"])
-    body = _posts(forum["posts"], content["chrome"]["reply"])
+    body = markup.posts(forum["posts"], content["chrome"]["reply"])
     return _other(content, "forum", forum["title"], text, {"body": body})
 
 
 def _shop(content: Table) -> Page:
     shop = content["shop"]
     fields = {
-        "body": _paragraphs(shop["description"]),
-        "rows": _rows(shop["specs"]),
-        "price": _escape(shop["price"]),
+        "body": markup.paragraphs(shop["description"]),
+        "rows": markup.rows(shop["specs"]),
+        "price": markup.escape(shop["price"]),
     }
     return _other(content, "shop", shop["title"], "\n".join(shop["description"]), fields)
 
@@ -214,10 +187,10 @@ def _docs(content: Table) -> Page:
     docs = content["docs"]
     text = [part for s in docs["sections"] for part in (s["heading"], s["text"])]
     fields = {
-        "body": _sections(docs["sections"]),
-        "toc": _links((s["heading"], f"#s{n}") for n, s in enumerate(docs["sections"], 1)),
-        "steps": _items(docs["steps"]),
-        "code": _escape(docs["code"].strip()),
+        "body": markup.sections(docs["sections"]),
+        "toc": markup.links((s["heading"], f"#s{n}") for n, s in enumerate(docs["sections"], 1)),
+        "steps": markup.items(docs["steps"]),
+        "code": markup.escape(docs["code"].strip()),
     }
     return _other(content, "docs", docs["title"], "\n".join([*text, *docs["steps"], docs["code"].strip()]), fields)
 
@@ -255,7 +228,10 @@ def similarity(a: str, b: str) -> float:
 def _addition(text: str, paragraphs: list[str]) -> str:
     """Return the sentences of `paragraphs` whose addition brings the similarity to `text` nearest the goal."""
     sentences = [
-        s for p in paragraphs for s in re.split(r"(?<=[.!?\u061f\u06d4\u0964\u1362])\s+|(?<=[\u3002\uff01\uff1f])", p) if s
+        s
+        for p in paragraphs
+        for s in re.split(r"(?<=[.!?\u061f\u06d4\u0964\u1362])\s+|(?<=[\u3002\uff01\uff1f])", p)
+        if s
     ]
     if len(sentences) < 3:  # Thai puts a space between sentences and nothing else
         sentences = [s for p in paragraphs for s in p.split()]
@@ -293,7 +269,7 @@ def special_page(special: Table, contents: dict[str, Table]) -> Page:
         charset=special.get("charset", "utf-8"),
         declared=special.get("declared", "both"),
         damage=special.get("damage", ""),
-        markup=special.get("html", ""),
+        whole=special.get("html", ""),
         status=special.get("status", 200),
         mime=special.get("mime", "text/html"),
         expect=special.get("expect", "kept"),
@@ -305,34 +281,15 @@ def special_page(special: Table, contents: dict[str, Table]) -> Page:
 # From page to bytes.
 
 
-def _damage(markup: str, kind: str) -> str:
-    """Return `markup` broken as plan.toml says."""
-    if kind == "unclosed":
-        return re.sub(r"</(p|li|td|tr|h1|h2)>", "", markup, flags=re.IGNORECASE)
-    if kind == "stray":
-        return markup.replace("</p>\n<p>", "</p>\n</b></font></span>\n<p>").replace("</h1>", "</h1></h3></em>")
-    if kind == "headless":
-        return re.sub(r"</?(html|head|body)\b[^>]*>\n?|<!doctype[^>]*>\n?", "", markup, flags=re.IGNORECASE)
-    if kind == "nested":
-        opened = "<table><tr><td><table><tr><td>\n"
-        return re.sub(r"(<p>(?!<).*</p>\n<p>)", lambda m: opened + m[0], markup, count=1)
-    return markup
-
-
-@cache
-def _template(name: str) -> Template:
-    return Template((HERE / "templates" / f"{name}.html").read_text(encoding="utf-8"))
-
-
 def _render(page: Page) -> str:
-    if page.markup:
-        return page.markup
+    if page.whole:
+        return page.whole
     declares = page.declared in ("both", "meta", "wrong")
     meta = f'<meta charset="{page.charset}">' if declares else "<!-- no charset -->"
     if page.layout == "oldstyle" and declares:
         meta = f'<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset={page.charset}">'
-    fields = page.fields | {"charset_meta": meta, "url": _escape(page.url)}
-    return _damage(_template(page.layout).substitute(fields), page.damage)
+    fields = page.fields | {"charset_meta": meta, "url": markup.escape(page.url)}
+    return markup.damage(markup.fill(page.layout, fields), page.damage)
 
 
 def encode(page: Page) -> bytes:
@@ -400,12 +357,6 @@ def build(folder: Path) -> int:
         record = json.dumps(sidecar(page), ensure_ascii=False, indent=1)
         path.with_suffix(".json").write_text(record + "\n", encoding="utf-8", newline="\n")
     return len(pages)
-
-
-def iter_pages(folder: Path) -> Iterator[tuple[Table, bytes]]:
-    """Yield (sidecar, body) of every page under `folder`, ordered by path."""
-    for path in sorted(Path(folder).rglob("*.json"), key=lambda p: p.relative_to(folder).as_posix()):
-        yield json.loads(path.read_text(encoding="utf-8")), path.with_suffix(".html").read_bytes()
 
 
 def main(arguments: list[str] | None = None) -> None:
