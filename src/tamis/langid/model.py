@@ -1,0 +1,147 @@
+"""fastText models by name or path: the only file that imports `fasttext`.
+
+Loaded once per process by path and checksum (Joulin et al. 2016, arXiv:1607.01759, is the classifier). What travels
+between processes is `ModelFile`, a path and a checksum; a loaded model is never pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from tamis import errors
+from tamis.langid import codes
+
+_SUFFIXES = (".bin", ".ftz")
+# fastText reads a line; these would end it early or are the marker it puts at its end.
+_UNSAFE = str.maketrans({"\n": " ", "\r": " ", "\0": " ", "\v": " ", "\f": " ", "\x85": " "})
+
+Guess = tuple[float, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model as it travels: where it is and the SHA-256 of its bytes."""
+
+    path: str
+    sha256: str
+
+
+class Model:
+    """A loaded classifier. `labels` are its own; `languages` are the codes they can stand for."""
+
+    def __init__(self, path: str, sha256: str, native: Any) -> None:
+        self.path = path
+        self.sha256 = sha256
+        self._native = native
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The labels as the model has them."""
+        return tuple(_labels(self._native))
+
+    @cached_property
+    def codes(self) -> dict[str, tuple[str, ...]]:
+        """The codes each label can stand for; a label in no known code set stands for none."""
+        return {label: _codes(label) for label in self.labels}
+
+    @cached_property
+    def languages(self) -> frozenset[str]:
+        """Every code that the model can emit."""
+        return frozenset(code for found in self.codes.values() for code in found)
+
+    def predict(self, texts: Sequence[str], k: int = 1, threshold: float = 0.0) -> list[list[Guess]]:
+        """Return, for each text, up to `k` pairs of probability and label, best first (`k` = -1: all).
+
+        Never raises on text: line ends and NUL count as spaces, lone surrogates as U+FFFD, and a text without a
+        single known feature has no guesses.
+        """
+        predict = self._native.predict
+        return [_guesses(predict, text, k, threshold) for text in texts]
+
+    def __reduce__(self) -> tuple[Any, tuple[ModelFile]]:
+        return load, (ModelFile(self.path, self.sha256),)
+
+
+def find(model: str | os.PathLike[str]) -> ModelFile:
+    """Return the descriptor of a model given by name (`default`) or path (`.bin`, `.ftz`).
+
+    Raises:
+        ModelError: there is no such file.
+        UnknownNameError: `model` is neither a path nor a known name.
+    """
+    given = os.fspath(model)
+    if not given.endswith(_SUFFIXES) and os.sep not in given:
+        path = Path(str(files("tamis.langid").joinpath("data", f"{given}.ftz")))
+        if not path.is_file():
+            raise errors.unknown("language identification model", given, shipped())
+    else:
+        path = Path(given)
+    if not path.is_file():
+        raise errors.ModelError(f"There is no model at {path}.", "Give a fastText .bin or .ftz file, or 'default'.")
+    stat = path.stat()
+    return ModelFile(str(path), _checksum(str(path.resolve()), stat.st_size, stat.st_mtime_ns))
+
+
+def load(model: ModelFile | str | os.PathLike[str]) -> Model:
+    """Return the loaded model, from this process's cache where it is there.
+
+    Raises:
+        ModelError: the file is missing, damaged, or not the one its checksum names.
+    """
+    file = model if isinstance(model, ModelFile) else find(model)
+    return _load(file.path, file.sha256)
+
+
+def shipped() -> list[str]:
+    """Return the names of the models that come with the package."""
+    folder = Path(str(files("tamis.langid").joinpath("data")))
+    return sorted(path.stem for path in folder.glob("*.ftz"))
+
+
+@cache
+def _load(path: str, sha256: str) -> Model:
+    import fasttext
+
+    if find(path).sha256 != sha256:
+        raise errors.ModelError(f"The model at {path} has changed.", f"Expected SHA-256 {sha256}.")
+    try:
+        loaded = fasttext.load_model(path)
+    except (ValueError, MemoryError, RuntimeError) as error:
+        raise errors.ModelError(
+            f"{path} is not a fastText model: {error}", "Give a fastText .bin or .ftz file."
+        ) from error
+    # The full build wraps the native object (`.f`), the predict-only build may be it. The wrapper's own predict copies
+    # into NumPy arrays, which NumPy 2 refuses.
+    return Model(path, sha256, getattr(loaded, "f", loaded))
+
+
+@cache
+def _checksum(path: str, size: int, mtime_ns: int) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _labels(native: Any) -> list[str]:
+    found = native.getLabels("strict") if hasattr(native, "getLabels") else native.get_labels()
+    # The full build returns (labels, counts), the predict-only build labels alone.
+    return list(found[0]) if isinstance(found, tuple) else list(found)
+
+
+def _codes(label: str) -> tuple[str, ...]:
+    try:
+        return codes.label_languages(label)
+    except errors.UnknownNameError:
+        return ()
+
+
+def _guesses(predict: Any, text: str, k: int, threshold: float) -> list[Guess]:
+    if not text.isprintable():
+        text = text.translate(_UNSAFE).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return list(predict(text + "\n", k, threshold, "strict"))
