@@ -29,6 +29,10 @@ class Executor(Protocol):
         """Yield the receipts of each shard."""
         ...
 
+    def close(self) -> None:
+        """Let go of workers."""
+        ...
+
 
 class InlineExecutor:
     """Everything in this process, one unit after the other: for debuggers, tests and small inputs."""
@@ -37,6 +41,9 @@ class InlineExecutor:
         """Yield the receipts of each shard, in order."""
         for shard in shards:
             yield work(shard)
+
+    def close(self) -> None:
+        """Do nothing: there are no workers."""
 
 
 def load(name: str, workers: int | None = None, address: str | None = None) -> Executor:

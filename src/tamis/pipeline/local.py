@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import os
+import subprocess
+import sys
 import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 import cloudpickle
@@ -23,110 +26,109 @@ from tamis.pipeline.shard import Shard
 class Worker:
     """A child process and the unit it has in hand."""
 
-    process: BaseProcess
+    process: subprocess.Popen[bytes]
     pipe: Connection
     shard: Shard | None = None
     attempt: int = 0
 
 
 class LocalExecutor:
-    """Runs units in `workers` spawned processes (never forked: the parent may hold threads)."""
+    """Runs units in `workers` fresh interpreters: never forked, because the parent may hold threads, and never
+    re-importing the caller's main module, so that it works from notebooks and unguarded scripts alike.
+
+    The workers live until `close`, so that models are loaded and kernels fetched once, not once per step.
+    """
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        self._crew: list[Worker] = []
 
     def run(self, work: Work, shards: Iterable[Shard]) -> Iterator[tuple[Receipt, ...]]:
         """Yield receipts as units finish. Raises WorkerError for a unit whose worker died on every attempt."""
         queue = deque((shard, 1) for shard in shards)
         code = cloudpickle.dumps(work)
-        crew = [_start(code) for _ in range(min(self.workers, len(queue)))]
+        while len(self._crew) < min(self.workers, len(queue)):
+            self._crew.append(_start())
         try:
-            for worker in crew:
-                _hand(worker, queue)
-            while any(worker.shard for worker in crew):
-                yield from self._collect(crew, queue, code)
-        finally:
-            for worker in crew:
-                _stop(worker)
+            for worker in self._crew:
+                _hand(worker, code, queue)
+            while any(worker.shard for worker in self._crew):
+                yield from self._collect(queue, code)
+        except BaseException:
+            self.close()
+            raise
 
-    def _collect(
-        self, crew: list[Worker], queue: deque[tuple[Shard, int]], code: bytes
-    ) -> Iterator[tuple[Receipt, ...]]:
-        busy = {worker.pipe: index for index, worker in enumerate(crew) if worker.shard}
-        for pipe in wait(list(busy)):
-            index = busy[pipe]  # type: ignore[index]
+    def close(self) -> None:
+        """End the workers, whatever they are doing."""
+        for worker in self._crew:
+            _stop(worker)
+        self._crew = []
+
+    def _collect(self, queue: deque[tuple[Shard, int]], code: bytes) -> Iterator[tuple[Receipt, ...]]:
+        busy = {id(worker.pipe): index for index, worker in enumerate(self._crew) if worker.shard}
+        for pipe in wait([self._crew[index].pipe for index in busy.values()]):
+            index = busy[id(pipe)]
+            worker = self._crew[index]
             try:
-                answer = crew[index].pipe.recv_bytes()
+                answer = worker.pipe.recv_bytes()
             except (EOFError, ConnectionResetError):
-                crew[index] = self._replace(crew[index], queue, code)
+                self._crew[index] = _replace(worker, queue, code)
                 continue
-            crew[index].shard = None
-            _hand(crew[index], queue)
-            yield _receipts(answer)
-
-    def _replace(self, worker: Worker, queue: deque[tuple[Shard, int]], code: bytes) -> Worker:
-        worker.process.join(5)
-        assert worker.shard is not None
-        if worker.attempt >= ATTEMPTS:
-            raise WorkerError(
-                f"Unit {worker.shard} ended its worker {ATTEMPTS} times (exit code {worker.process.exitcode}).",
-                "Look for memory exhaustion or a crash in an extractor; what is committed stays.",
-            )
-        queue.appendleft((worker.shard, worker.attempt + 1))
-        worker.shard = None
-        _stop(worker)
-        fresh = _start(code)
-        _hand(fresh, queue)
-        return fresh
+            worker.shard = None
+            _hand(worker, code, queue)
+            yield receipts(answer)
 
 
-def _start(code: bytes) -> Worker:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, code), daemon=False)
-    process.start()
-    theirs.close()
+def _replace(worker: Worker, queue: deque[tuple[Shard, int]], code: bytes) -> Worker:
+    status = worker.process.wait()
+    assert worker.shard is not None
+    if worker.attempt >= ATTEMPTS:
+        raise WorkerError(
+            f"Unit {worker.shard} ended its worker {ATTEMPTS} times (exit code {status}).",
+            "Look for memory exhaustion or a crash in an extractor; what is committed stays.",
+        )
+    queue.appendleft((worker.shard, worker.attempt + 1))
+    worker.shard = None
+    _stop(worker)
+    fresh = _start()
+    _hand(fresh, code, queue)
+    return fresh
+
+
+def _start() -> Worker:
+    ours, theirs = Pipe()
+    with theirs:
+        command = [sys.executable, "-m", "tamis.pipeline.worker", str(theirs.fileno())]
+        env = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=env)
     return Worker(process, ours)
 
 
-def _hand(worker: Worker, queue: deque[tuple[Shard, int]]) -> None:
+def _hand(worker: Worker, code: bytes, queue: deque[tuple[Shard, int]]) -> None:
     if queue:
         worker.shard, worker.attempt = queue.popleft()
-        try:
-            worker.pipe.send_bytes(cloudpickle.dumps(worker.shard))
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it died while idle: the next wait sees its closed pipe and replaces it
+        # A worker that died while idle is found, and replaced, when its closed pipe is next waited for.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            worker.pipe.send_bytes(cloudpickle.dumps((code, worker.shard)))
 
 
 def _stop(worker: Worker) -> None:
     worker.pipe.close()
-    worker.process.join(0.5 if worker.shard is None else 0)
-    if worker.process.is_alive():
+    if worker.shard is not None:
         worker.process.kill()
-        worker.process.join()
+    try:
+        worker.process.wait(5)
+    except subprocess.TimeoutExpired:
+        worker.process.kill()
+        worker.process.wait()
 
 
-def _receipts(answer: bytes) -> tuple[Receipt, ...]:
+def receipts(answer: bytes) -> tuple[Receipt, ...]:
+    """Return the receipts a worker sent back, or raise the error it sent instead."""
     outcome: Any = cloudpickle.loads(answer)
     if isinstance(outcome, BaseException):
         raise outcome
-    receipts: tuple[Receipt, ...] = outcome
-    return receipts
-
-
-def serve(pipe: Connection, code: bytes) -> None:
-    """Run units as they come down the pipe, until it closes. The entry point of a worker process."""
-    work: Work = cloudpickle.loads(code)
-    while True:
-        try:
-            shard = cloudpickle.loads(pipe.recv_bytes())
-        except (EOFError, ConnectionResetError, KeyboardInterrupt):
-            return
-        try:
-            answer = cloudpickle.dumps(work(shard))
-        except BaseException as error:
-            answer = cloudpickle.dumps(portable(error, shard))
-        pipe.send_bytes(answer)
+    return tuple(outcome)
 
 
 def portable(error: BaseException, shard: Shard) -> BaseException:

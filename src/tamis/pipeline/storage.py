@@ -39,8 +39,9 @@ class FileEntry:
 class Sink(io.RawIOBase):
     """A writable file that counts and hashes what passes through it, so that a receipt costs no second read."""
 
-    def __init__(self, target: BinaryIO) -> None:
+    def __init__(self, target: BinaryIO, name: str) -> None:
         self._target = target
+        self._name = name
         self._hash = xxhash.xxh3_64()
         self.size = 0
         self.rows = 0
@@ -50,9 +51,12 @@ class Sink(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        """Write bytes or a buffer; returns its length."""
+        """Write bytes or a buffer; returns its length. Raises OutputError where the disk does not take it."""
         view = memoryview(data)
-        self._target.write(view)
+        try:
+            self._target.write(view)
+        except OSError as error:
+            raise _unwritable(self._name, error) from error
         self._hash.update(view)
         self.size += view.nbytes
         return view.nbytes
@@ -94,21 +98,22 @@ class Storage:
     def create(self, path: str) -> Iterator[Sink]:
         """Open `path` for writing; it appears only if the block ends without an exception."""
         target = self.where(path)
+        if self.remote:
+            with self.files.open_output_stream(target) as stream:
+                yield Sink(cast(BinaryIO, stream), target)
+            return
+        part = Path(f"{target}.part-{uuid.uuid4().hex[:12]}")
         try:
-            if self.remote:
-                with self.files.open_output_stream(target) as stream:
-                    yield Sink(cast(BinaryIO, stream))
-                return
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            part = Path(f"{target}.part-{uuid.uuid4().hex[:12]}")
-            try:
-                with part.open("wb") as raw:
-                    yield Sink(cast(BinaryIO, raw))
-                part.replace(target)
-            finally:
-                part.unlink(missing_ok=True)
+            part.parent.mkdir(parents=True, exist_ok=True)
+            raw = part.open("wb")
         except OSError as error:
             raise _unwritable(target, error) from error
+        try:
+            with raw:
+                yield Sink(cast(BinaryIO, raw), target)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
 
     def write(self, path: str, data: bytes) -> FileEntry:
         """Write a whole small file."""

@@ -1,0 +1,139 @@
+"""Curate: one fused pass over a unit, from bytes to signed survivors, or from stored texts where those still hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from tamis.budget.ledger import Ledger
+from tamis.dedup.minhash import sign, signature_schema
+from tamis.pipeline import extraction
+from tamis.pipeline.drops import Drops
+from tamis.pipeline.extraction import Extraction
+from tamis.pipeline.manifest import Receipt
+from tamis.pipeline.settings import Settings
+from tamis.pipeline.shard import Shard
+from tamis.pipeline.sift import LANGUAGE, Sift, survivors
+from tamis.pipeline.storage import FileEntry, InputFiles, Sink, Storage
+from tamis.schema import EXTRACTED
+
+EXTRACT = "extract"
+SIFT = "sift"
+
+# Fast to write, and its batches are decompressed one by one when rows are fetched for verification.
+WORK_FILE = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+def extracted_path(unit: str) -> str:
+    """Where a unit's extracted texts lie."""
+    return f"work/extract/{unit}.arrow"
+
+
+def sifted_path(unit: str) -> str:
+    """Where a unit's survivors lie."""
+    return f"work/sift/{unit}.arrow"
+
+
+def signatures_path(unit: str) -> str:
+    """Where the signatures of a unit's survivors lie; row k there is row k of the survivors."""
+    return f"signatures/{unit}.arrow"
+
+
+@dataclass(frozen=True)
+class Curate:
+    """The work of a curate shard. Its payload says what to read; `extract` there is the fingerprint of the extract
+    step for this unit, or None where the stored texts still hold and only sifting is to be done."""
+
+    settings: Settings
+    storage: Storage
+    files: InputFiles
+
+    def __call__(self, shard: Shard) -> tuple[Receipt, ...]:
+        """Do one unit; returns the receipts of extract (if done) and sift."""
+        started = time.monotonic()
+        fresh = shard.payload["extract"]
+        with ExitStack() as stack:
+            if fresh is None:
+                texts, extracted = self._stored(shard.name, stack), None
+            else:
+                extracted = _Extracting(self, shard, stack)
+                texts = extracted.run()
+            sifted = self._sift(shard, texts)
+        seconds = time.monotonic() - started
+        if extracted is None:
+            return (replace(sifted, seconds=seconds),)
+        return extracted.receipt(fresh), replace(sifted, seconds=seconds)
+
+    def _stored(self, unit: str, stack: ExitStack) -> Iterator[pa.RecordBatch]:
+        reader = pa.ipc.open_file(stack.enter_context(self.storage.open(extracted_path(unit))))
+        return (reader.get_batch(index) for index in range(reader.num_record_batches))
+
+    def _sift(self, shard: Shard, texts: Iterable[pa.RecordBatch]) -> Receipt:
+        ledger = Ledger([LANGUAGE, *(chain.name for chain in self.settings.filters)])
+        drops = Drops(self.settings.output)
+        unit = shard.name
+        files = self._write_survivors(unit, Sift(self.settings, ledger, drops).run(texts))
+        files.append(drops.write(self.storage, f"dropped/{unit}-{SIFT}.parquet"))
+        return Receipt(SIFT, unit, shard.fingerprint, tuple(ledger.rows()), tuple(files))
+
+    def _write_survivors(self, unit: str, batches: Iterable[pa.RecordBatch]) -> list[FileEntry]:
+        schema, dedup = survivors(self.settings), self.settings.dedup
+        with ExitStack() as stack:
+            sink = stack.enter_context(self.storage.create(sifted_path(unit)))
+            writer = stack.enter_context(pa.ipc.new_file(sink, schema, options=WORK_FILE))
+            written = [(sifted_path(unit), sink)]
+            if dedup is not None:
+                signatures = stack.enter_context(self.storage.create(signatures_path(unit)))
+                language = pa.field("language", pa.large_string())
+                signed = pa.schema([language, *signature_schema(dedup)])
+                signer = stack.enter_context(pa.ipc.new_file(signatures, signed, options=WORK_FILE))
+                written.append((signatures_path(unit), signatures))
+            for batch in batches:
+                writer.write_batch(_ordered(batch, schema))
+                sink.rows += batch.num_rows
+                if dedup is not None:
+                    keys = sign(batch.column("text"), dedup)
+                    columns = [batch.column("language"), *keys.columns]
+                    signer.write_batch(pa.RecordBatch.from_arrays(columns, schema=signed))
+                    signatures.rows += batch.num_rows
+        return [target.entry(path) for path, target in written]
+
+
+class _Extracting:
+    """The extract half of a curate unit: passes texts on while it stores them."""
+
+    def __init__(self, work: Curate, shard: Shard, stack: ExitStack) -> None:
+        self._work = work
+        self._shard = shard
+        self._stack = stack
+        steps = [step for step in extraction.STEPS if step != "url" or work.settings.url is not None]
+        self._ledger = Ledger(steps)
+        self._drops = Drops(work.settings.output)
+        self._facts: dict[str, Any] = {}
+        self._sink: Sink | None = None
+
+    def run(self) -> Iterator[pa.RecordBatch]:
+        source = Extraction(self._work.settings, self._ledger, self._drops, self._facts)
+        with self._work.storage.create(extracted_path(self._shard.name)) as sink:
+            self._sink = sink
+            with pa.ipc.new_file(sink, EXTRACTED, options=WORK_FILE) as writer:
+                for batch in source.run(self._shard.payload, self._work.files):
+                    writer.write_batch(batch)
+                    sink.rows += batch.num_rows
+                    yield batch
+
+    def receipt(self, fingerprint: str) -> Receipt:
+        assert self._sink is not None
+        unit = self._shard.name
+        dropped = self._drops.write(self._work.storage, f"dropped/{unit}-{EXTRACT}.parquet")
+        files = (self._sink.entry(extracted_path(unit)), dropped)
+        return Receipt(EXTRACT, unit, fingerprint, tuple(self._ledger.rows()), files, self._facts)
+
+
+def _ordered(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([batch.column(field.name).cast(field.type) for field in schema], schema=schema)

@@ -1,0 +1,137 @@
+"""The extract step: pages in, texts with their language and token count out. The dear half of curate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tamis.budget.ledger import Amount, Ledger
+from tamis.columns import as_text, byte_lengths
+from tamis.extract.sandbox import Failure
+from tamis.pipeline import models
+from tamis.pipeline.drops import Drops
+from tamis.pipeline.pages import Page, Pages, flush_rejected, to_batch
+from tamis.pipeline.settings import Settings
+from tamis.pipeline.storage import InputFiles
+from tamis.pipeline.texts import Texts
+from tamis.schema import EXTRACTED, TEXT, UNDETERMINED
+from tamis.text.encoding import decode
+
+STEPS = ("read", "url", "extract", "langid")
+
+
+@dataclass(slots=True)
+class Extraction:
+    """One span of input on its way to texts: books, drops, and the facts the receipt keeps."""
+
+    settings: Settings
+    ledger: Ledger
+    drops: Drops
+    facts: dict[str, Any]
+
+    def run(self, shard: Mapping[str, Any], files: InputFiles) -> Iterator[pa.RecordBatch]:
+        """Yield batches of schema `tamis.schema.EXTRACTED`, in record order."""
+        with files.open(shard["uri"]) as stream:
+            if shard["kind"] == "warc":
+                pages = Pages(stream, shard, self.settings.read, self.ledger, self.drops)
+                for held in pages:
+                    yield from self._extract(self._by_url(held))
+                self.facts.update(pages.facts)
+            else:
+                for batch in Texts(stream, shard, self.settings.read, self.ledger, self.drops):
+                    yield from self._by_text(batch)
+
+    def _by_url(self, pages: list[Page]) -> list[Page]:
+        chain = self.settings.url
+        if chain is None or not pages:
+            return pages
+        rows = [_row(page, len(page.payload)) | {"language": UNDETERMINED, "text": ""} for page in pages]
+        batch = to_batch(rows).append_column("row", pa.array(range(len(rows)), pa.int64()))
+        self.ledger.book_batch("url", "in", batch)
+        sifted = chain(batch)
+        self.ledger.book_batch("url", "kept", sifted.kept)
+        self.ledger.book_batch("url", "dropped", sifted.dropped)
+        self.drops.add("url", sifted.dropped)
+        return [pages[row] for row in sifted.kept.column("row").to_pylist()]
+
+    def _extract(self, pages: list[Page]) -> Iterator[pa.RecordBatch]:
+        rows: list[dict[str, Any]] = []
+        rejected: list[dict[str, Any]] = []
+        for page, title, text, reason, detail in self._texts(pages):
+            size = len(page.payload)
+            self.ledger.book("extract", UNDETERMINED, "in", Amount(1, size))
+            if reason:
+                self.ledger.book("extract", UNDETERMINED, "dropped", Amount(1, size), reason)
+                rejected.append(_row(page, size) | {"language": UNDETERMINED, "reason": reason, "detail": detail})
+                continue
+            row = {"id": page.id, "url": page.url, "date": page.date, "source_bytes": size}
+            rows.append(row | {"title": title, "text": text})
+        flush_rejected(self.drops, "extract", rejected)
+        if rows:
+            yield self._measure(rows)
+
+    def _texts(self, pages: list[Page]) -> Iterator[tuple[Page, str | None, str, str, str | None]]:
+        """Yield (page, title, text, reason, detail) for each page; the reason is empty where there is text."""
+        html = ((decode(page.payload, header_charset=page.charset).text, page.url) for page in pages if page.html)
+        extracted = models.page_extractor(self.settings.extract).many(html) if any(p.html for p in pages) else iter(())
+        for page in pages:
+            if not page.html:
+                text = decode(page.payload, header_charset=page.charset).text
+                yield page, None, text, "" if text.strip() else "empty", None
+                continue
+            result = next(extracted)
+            if isinstance(result, Failure):
+                yield page, None, "", result.reason, result.detail
+            else:
+                yield page, result.title, result.text, "" if result.text.strip() else "empty", None
+
+    def _by_text(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        rows = batch.to_pylist()
+        for row in rows:
+            self.ledger.book("extract", UNDETERMINED, "in", Amount(1, row["source_bytes"]))
+        if rows:
+            yield self._measure(rows)
+
+    def _measure(self, rows: list[dict[str, Any]]) -> pa.RecordBatch:
+        """Book what extraction kept, then add sizes, tokens and language."""
+        texts = as_text([row["text"] for row in rows])
+        sizes = byte_lengths(texts)
+        before, after = sum(row["source_bytes"] for row in rows), int(sizes.sum())
+        self.ledger.book("extract", UNDETERMINED, "kept", Amount(len(rows), after))
+        self.ledger.book("extract", UNDETERMINED, "dropped", Amount(0, before - after), "markup")
+        batch = self._batch(rows, texts, sizes)
+        total = Amount(len(rows), after, pc.sum(batch["chars"]).as_py(), pc.sum(batch["tokens"]).as_py())
+        for outcome in ("in", "kept"):
+            self.ledger.book("langid", UNDETERMINED, outcome, total)
+        return batch
+
+    def _batch(self, rows: list[dict[str, Any]], texts: pa.LargeStringArray, sizes: Any) -> pa.RecordBatch:
+        languages = models.identifier(self.settings.langid.model).identify(texts)
+        columns = {
+            "id": [row["id"] for row in rows],
+            "url": [row.get("url") for row in rows],
+            "date": [row.get("date") for row in rows],
+            "source_bytes": [row["source_bytes"] for row in rows],
+            "title": as_text([row.get("title") for row in rows]),
+            "text": texts,
+            "bytes": sizes,
+            "chars": pc.utf8_length(texts),
+            "tokens": models.encoder(self.settings.tokenize.tokenizer).count(texts),
+            "language": languages.field("language"),
+            "language_score": languages.field("score"),
+        }
+        return pa.RecordBatch.from_arrays([_array(columns[field.name], field.type) for field in EXTRACTED], EXTRACTED)
+
+
+def _row(page: Page, size: int) -> dict[str, Any]:
+    return {"id": page.id, "url": page.url, "bytes": size, "chars": 0, "tokens": 0}
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    if isinstance(values, pa.Array):
+        return values if values.type == kind else values.cast(kind)
+    return as_text(values) if kind == TEXT else pa.array(values, kind)

@@ -1,0 +1,149 @@
+"""The plan: every unit of work of a run with its fingerprint, known before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tamis.pipeline import models
+from tamis.pipeline.curate import EXTRACT, SIFT
+from tamis.pipeline.documents import DOCUMENTS
+from tamis.pipeline.duplicates import CLUSTER, PAIR, verdicts_path
+from tamis.pipeline.manifest import Manifest
+from tamis.pipeline.settings import Settings
+from tamis.pipeline.shard import Shard
+from tamis.pipeline.step import Step, digest
+from tamis.pipeline.storage import InputFiles
+from tamis.pipeline.tokens import TOKENIZE
+from tamis.warc.manifest import Source, Span, split
+
+STEPS = (EXTRACT, SIFT, PAIR, CLUSTER, DOCUMENTS, TOKENIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The units of every step but tokenize, whose shards are cut when the token counts are known."""
+
+    sources: tuple[Source, ...]
+    extract: tuple[Shard, ...]
+    sift: tuple[Shard, ...]
+    pair: tuple[Shard, ...]
+    cluster: tuple[Shard, ...]
+    documents: tuple[Shard, ...]
+    tokenize: Step
+
+    @property
+    def units(self) -> list[str]:
+        """The names of the units of input, in manifest order."""
+        return [shard.name for shard in self.extract]
+
+    def problems(self) -> list[Source]:
+        """Return the sources that cannot be read."""
+        return [source for source in self.sources if source.problem]
+
+    def steps(self) -> dict[str, tuple[Shard, ...]]:
+        """Return the planned units by step, in order."""
+        shards = (self.extract, self.sift, self.pair, self.cluster, self.documents)
+        return {step: of for step, of in zip(STEPS, shards, strict=False) if of}
+
+
+def make(sources: Sequence[Source], settings: Settings, files: InputFiles) -> Plan:
+    """Return the plan of a run over resolved sources."""
+    steps = _steps(settings)
+    extract = tuple(_units(sources, steps[EXTRACT], settings, files))
+    sift = tuple(Shard(SIFT, unit.name, steps[SIFT].of([unit.fingerprint]), unit.payload) for unit in extract)
+    everything = digest([[unit.name, unit.fingerprint] for unit in sift])
+    pair, cluster = _dedup(steps, settings, everything, [unit.name for unit in sift])
+    clustered = cluster[0].fingerprint if cluster else ""
+    documents = tuple(
+        Shard(
+            DOCUMENTS,
+            unit.name,
+            steps[DOCUMENTS].of([unit.fingerprint, clustered]),
+            {"verdicts": verdicts_path() if cluster else None, "index": index},
+        )
+        for index, unit in enumerate(sift)
+    )
+    return Plan(tuple(sources), extract, sift, pair, cluster, documents, steps[TOKENIZE])
+
+
+def _units(sources: Sequence[Source], step: Step, settings: Settings, files: InputFiles) -> list[Shard]:
+    units = []
+    for number, source in enumerate(sources):
+        if source.problem:
+            continue
+        identity = files.identity(source.uri, source.size or 0)
+        for part, span in enumerate(split(source, unit_bytes=settings.read.unit_bytes)):
+            fingerprint = step.of([source.name, identity, str(span.start), str(span.end)])
+            units.append(Shard(EXTRACT, f"{number:05d}-{part:03d}", fingerprint, _payload(source, span)))
+    return units
+
+
+def _payload(source: Source, span: Span) -> dict[str, Any]:
+    return {"name": source.name, "uri": source.uri, "kind": source.kind, "start": span.start, "end": span.end}
+
+
+def _dedup(
+    steps: dict[str, Step], settings: Settings, everything: str, units: list[str]
+) -> tuple[tuple[Shard, ...], tuple[Shard, ...]]:
+    if settings.dedup is None:
+        return (), ()
+    pair = tuple(
+        Shard(PAIR, f"band-{band:02d}", steps[PAIR].of([everything, str(band)]), {"band": band, "units": units})
+        for band in range(settings.dedup.bands)
+    )
+    fingerprint = steps[CLUSTER].of([unit.fingerprint for unit in pair])
+    return pair, (Shard(CLUSTER, "all", fingerprint, {"units": units}),)
+
+
+def _steps(settings: Settings) -> dict[str, Step]:
+    from dataclasses import asdict
+
+    encoder = models.encoder(settings.tokenize.tokenizer)
+    read = asdict(replace(settings.read, unit_bytes=0))
+    output = asdict(settings.output)
+    extract = {
+        "read": read,
+        "url": settings.url.fingerprint if settings.url else None,
+        "extract": asdict(settings.extract) | {"version": models.page_extractor(settings.extract).version},
+        "langid": models.identifier(settings.langid.model).fingerprint,
+        "tokenizer": encoder.checksum,
+        "output": output,
+    }
+    dedup = asdict(settings.dedup) if settings.dedup else None
+    sift = {
+        "language": settings.language_options(),
+        "filters": [[chain.name, chain.fingerprint] for chain in settings.filters],
+        "dedup": dedup,
+        "output": output,
+    }
+    tokenize = {
+        "tokenizer": encoder.checksum,
+        "shard_tokens": settings.tokenize.shard_tokens,
+        "separator": settings.tokenize.separator,
+    }
+    options = {EXTRACT: extract, SIFT: sift, PAIR: {"dedup": dedup}, CLUSTER: {"dedup": dedup}}
+    options |= {DOCUMENTS: {"output": output}, TOKENIZE: tokenize}
+    return {name: Step(name, 1, chosen) for name, chosen in options.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a run would do at one step: units in all, units to do, and how many of those exist but no longer hold."""
+
+    step: str
+    units: int
+    missing: int
+    stale: int
+
+
+def outlook(plan: Plan, manifest: Manifest) -> list[Outlook]:
+    """Return what a run of this plan would do, by step."""
+    done = {(receipt.step, receipt.shard) for receipt in manifest.all()}
+    found = []
+    for step, shards in plan.steps().items():
+        missing = manifest.missing(shards)
+        stale = sum((shard.step, shard.name) in done for shard in missing)
+        found.append(Outlook(step, len(shards), len(missing), stale))
+    return found

@@ -1,0 +1,80 @@
+"""Settings: a resolved recipe. Everything a result depends on, and nothing it does not (no workers, no memory)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tamis.bounds import Bound, plain
+
+if TYPE_CHECKING:
+    from tamis.dedup.options import DedupOptions
+    from tamis.filters.chain import Chain
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """How input is cut and which records are pages."""
+
+    unit_bytes: int = 128 << 20  # compressed input per unit of work: 30–120 s of extraction
+    max_payload: int = 64 << 20  # a larger record body is set aside as `too_large`
+    reader: str = "fastwarc"
+    text_field: str = "text"  # of Parquet and JSONL input
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractSettings:
+    """Which extractor turns HTML into text, and what bounds it."""
+
+    extractor: str = "resiliparse"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    fallback: str | None = None
+    deadline_seconds: float = 10.0
+    max_html_bytes: int = 20 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class LangidSettings:
+    """Which identifier is asked and which of its answers are kept."""
+
+    model: str = "default"
+    keep: tuple[str, ...] | None = None  # None: every language
+    at_least: Bound = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizeSettings:
+    """Which tokenizer counts and encodes, and how its shards are cut."""
+
+    tokenizer: str = "default"
+    shard_tokens: int = 100_000_000
+    separator: str = "eos"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSettings:
+    """What is kept beside the documents."""
+
+    samples: int = 20  # dropped documents per unit, step, language and reason whose text start is kept
+    sample_chars: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A resolved recipe. `filters` are chains in order, each a step of the ledger; `dedup` None: no deduplication."""
+
+    name: str
+    read: ReadSettings
+    url: Chain | None
+    extract: ExtractSettings
+    langid: LangidSettings
+    filters: tuple[Chain, ...]
+    dedup: DedupOptions | None
+    tokenize: TokenizeSettings
+    output: OutputSettings
+
+    def language_options(self) -> dict[str, Any]:
+        """Return what the language judgement depends on, as JSON holds it."""
+        keep = sorted(self.langid.keep) if self.langid.keep is not None else None
+        return {"keep": keep, "at_least": plain(self.langid.at_least)}

@@ -1,0 +1,133 @@
+"""The sift step: texts judged by language and by the recipe's chains, survivors signed. The cheap half of curate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tamis.bounds import resolve
+from tamis.budget.ledger import Amount, Ledger, apportion
+from tamis.columns import byte_lengths, put
+from tamis.filters.chain import Chain, Sifted
+from tamis.pipeline import models
+from tamis.pipeline.drops import Drops
+from tamis.pipeline.settings import LangidSettings, Settings
+from tamis.schema import EXTRACTED, UNDETERMINED
+
+LANGUAGE = "language"
+_ROW = "row"
+
+
+@dataclass(slots=True)
+class Sift:
+    """One unit's texts on their way through the filters."""
+
+    settings: Settings
+    ledger: Ledger
+    drops: Drops
+
+    def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield the survivors of each batch, schema `survivors(settings)`; batches without survivors are left out."""
+        for batch in batches:
+            kept = self._by_language(batch)
+            for chain in self.settings.filters:
+                kept = self._by_chain(chain, kept)
+            if kept.num_rows:
+                yield kept
+
+    def _by_language(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        self.ledger.book_batch(LANGUAGE, "in", batch)
+        reason, value, threshold = judge_language(batch, self.settings.langid)
+        dropped = batch.filter(pc.is_valid(reason))
+        for name, values in (("reason", reason), ("value", value), ("threshold", threshold)):
+            dropped = put(dropped, name, values.filter(pc.is_valid(reason)))
+        kept = batch.filter(pc.is_null(reason))
+        self._book(LANGUAGE, kept, dropped)
+        return kept
+
+    def _by_chain(self, chain: Chain, batch: pa.RecordBatch) -> pa.RecordBatch:
+        self.ledger.book_batch(chain.name, "in", batch)
+        sifted = chain(put(batch, _ROW, np.arange(batch.num_rows)))
+        kept = self._recount(chain.name, batch, sifted) if sifted.removed.num_rows else sifted.kept
+        self._book(chain.name, kept, sifted.dropped)
+        return kept.drop_columns([_ROW])
+
+    def _book(self, step: str, kept: pa.RecordBatch, dropped: pa.RecordBatch) -> None:
+        self.ledger.book_batch(step, "kept", kept)
+        self.ledger.book_batch(step, "dropped", dropped)
+        self.drops.add(step, dropped)
+
+    def _recount(self, step: str, batch: pa.RecordBatch, sifted: Sifted) -> pa.RecordBatch:
+        """Measure rewritten documents anew, and book what was cut out of them by language and reason."""
+        kept = sifted.kept
+        rows = kept.column(_ROW).to_numpy()
+        changed = np.isin(rows, np.unique(sifted.removed.column(_ROW).to_numpy()))
+        texts = kept.column("text").filter(pa.array(changed))
+        encoder = models.encoder(self.settings.tokenize.tokenizer)
+        fresh = {"bytes": byte_lengths(texts), "chars": pc.utf8_length(texts), "tokens": encoder.count(texts)}
+        for name, values in fresh.items():
+            whole = kept.column(name).to_numpy().copy()
+            whole[changed] = np.asarray(values)
+            kept = put(kept, name, whole)
+        lost = batch.column("tokens").to_numpy()[rows] - kept.column("tokens").to_numpy()
+        tokens = dict(zip(rows[changed].tolist(), lost[changed].tolist(), strict=True))
+        self._book_removed(step, batch, sifted.removed, tokens)
+        return kept
+
+    def _book_removed(self, step: str, batch: pa.RecordBatch, removed: pa.RecordBatch, tokens: dict[int, int]) -> None:
+        """Book removed text. A document's lost tokens are shared out over its reasons in proportion to characters."""
+        languages = batch.column("language")
+        for group in _by_row(removed):
+            row = group[0][_ROW]
+            shares = apportion(tokens[row], [abs(part["chars"]) for part in group])
+            for part, share in zip(group, shares, strict=True):
+                amount = Amount(0, part["bytes"], part["chars"], share)
+                self.ledger.book(step, languages[row].as_py(), "dropped", amount, part["reason"])
+
+
+def _by_row(removed: pa.RecordBatch) -> Iterator[list[dict[str, int | str]]]:
+    """Yield the entries of each row together; `removed` is sorted by row."""
+    held: list[dict[str, int | str]] = []
+    for entry in removed.to_pylist():
+        if held and held[0][_ROW] != entry[_ROW]:
+            yield held
+            held = []
+        held.append(entry)
+    if held:
+        yield held
+
+
+def judge_language(batch: pa.RecordBatch, settings: LangidSettings) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """Return (reason, value, threshold) by row; the reason is null where the language is accepted.
+
+    Undetermined languages are kept and counted: `at_least` does not bind them, a `keep` list without them does.
+    """
+    languages = batch.column("language")
+    scores = batch.column("language_score").cast(pa.float64())
+    bounds = resolve(settings.at_least, languages, batch.num_rows)
+    unknown = pc.starts_with(languages, UNDETERMINED).to_numpy(zero_copy_only=False)
+    low: npt.NDArray[np.bool_] = (np.asarray(scores) < bounds) & ~unknown
+    other = np.zeros(batch.num_rows, bool)
+    if settings.keep is not None:
+        other = ~pc.is_in(languages, pa.array(settings.keep, languages.type)).to_numpy(zero_copy_only=False)
+    reason = np.where(other, "language", np.where(low, "language_score", None))
+    value = np.where(low & ~other, np.asarray(scores), np.nan)
+    threshold = np.where(low & ~other, bounds, np.nan)
+    return pa.array(reason, pa.large_string()), _floats(value), _floats(threshold)
+
+
+def _floats(values: npt.NDArray[np.float64]) -> pa.Array:
+    return pa.array(values, pa.float64(), from_pandas=True)
+
+
+def survivors(settings: Settings) -> pa.Schema:
+    """Return the schema of what sift hands on: EXTRACTED plus the signals its chains judged."""
+    fields = {field.name: field for field in EXTRACTED}
+    for chain in settings.filters:
+        fields |= {field.name: field for field in chain.columns if field.name not in fields}
+    return pa.schema(list(fields.values()))
