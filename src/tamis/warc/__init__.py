@@ -1,0 +1,1 @@
+"""Bytes in: manifests, spans, damage-proof WARC reading, ready-made text and fetching."""

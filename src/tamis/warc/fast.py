@@ -1,0 +1,69 @@
+"""The fast lane: FastWARC inflates and frames clean gzip and plain files; at the first oddity it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, BinaryIO
+
+from fastwarc.stream_io import GzipReader
+from fastwarc.warc import ArchiveIterator
+
+from tamis.warc import header
+from tamis.warc.exact import Bounds
+from tamis.warc.record import Frame
+
+# 1 MB reads beat FastWARC's default 64 kB by a tenth on files read through Python.
+_BUFFER = 1 << 20
+
+
+def frames(stream: BinaryIO, start: int, bounds: Bounds, *, plain: bool) -> Generator[Frame, None, int]:
+    """Yield frames of whole, verified records from `start` on; return where the exact reader must take over.
+
+    A record counts as verified once the next one is found where its member ends: FastWARC checks a member's CRC on the
+    way there, but says nothing of a file that ends early, so the last record is always left to the exact reader.
+    """
+    stream.seek(start)
+    pending: Frame | None = None
+    offset, last = start, -1
+    try:
+        source: Any = stream if plain else GzipReader(stream, buffer_size=_BUFFER)
+        for record in ArchiveIterator(source, parse_http=False, max_header_len=header.MAX_HEADER, stream_detect=False):
+            offset = record.stream_pos if plain else source.frame_start_position()
+            if offset <= last:
+                return last  # a second record in the same member
+            if pending is not None:
+                yield pending
+                pending = None
+            last = offset
+            if offset >= bounds.end:
+                return offset
+            pending = _frame(record, offset, bounds.block)
+            if pending is None or not (plain or source.frame_start_position() == offset):
+                return offset
+    except BaseException as error:
+        # A panic in FastWARC's Rust code is no `Exception`; whatever it stumbled over, the exact reader looks again.
+        if not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
+            raise
+        return last if pending is not None else max(offset, last, start)
+    return max(last, start)
+
+
+def _frame(record: Any, offset: int, max_block: int) -> Frame | None:
+    """Return the frame of a record that is whole and of plausible size, else None."""
+    fields = record.headers
+    length = fields.get_bytes(b"Content-Length")
+    kind = fields.get("WARC-Type")
+    if length is None or not length.strip().isdigit() or not kind or record.content_length > max_block:
+        return None
+    block = record.reader.read()
+    if len(block) != int(length):
+        return None
+    return Frame(
+        offset,
+        kind.lower(),
+        header.url_of(fields.get_bytes(b"WARC-Target-URI")),
+        fields.get("WARC-Date"),
+        header.is_http(fields.get_bytes(b"Content-Type") or b""),
+        fields.get("WARC-Truncated") or "",
+        block,
+    )
