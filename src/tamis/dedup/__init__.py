@@ -1,0 +1,63 @@
+"""Deduplication: exact and near duplicates, verified, inside a declared memory, the same answer every time."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tamis.dedup.bands import candidates
+    from tamis.dedup.bridge import from_datasketch, to_datasketch
+    from tamis.dedup.components import Components, find_components
+    from tamis.dedup.deduplicate import deduplicate
+    from tamis.dedup.drops import cluster_sizes, combine, of_unit
+    from tamis.dedup.exact import exact_duplicates
+    from tamis.dedup.minhash import sign
+    from tamis.dedup.options import DedupOptions, band_names, scurve
+    from tamis.dedup.resolve import resolve
+
+_HOMES = {
+    "Components": "components",
+    "DedupOptions": "options",
+    "band_names": "options",
+    "candidates": "bands",
+    "cluster_sizes": "drops",
+    "combine": "drops",
+    "deduplicate": "deduplicate",
+    "exact_duplicates": "exact",
+    "find_components": "components",
+    "from_datasketch": "bridge",
+    "of_unit": "drops",
+    "resolve": "resolve",
+    "scurve": "options",
+    "sign": "minhash",
+    "to_datasketch": "bridge",
+}
+
+__all__ = [
+    "Components",
+    "DedupOptions",
+    "band_names",
+    "candidates",
+    "cluster_sizes",
+    "combine",
+    "deduplicate",
+    "exact_duplicates",
+    "find_components",
+    "from_datasketch",
+    "of_unit",
+    "resolve",
+    "scurve",
+    "sign",
+    "to_datasketch",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"tamis.dedup.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'tamis.dedup' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,117 @@
+"""Exact duplicates: texts equal after NFC and whitespace collapse, found by their 128-bit keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import xxhash
+
+from tamis.columns import Bytes, Offsets, text_buffers
+from tamis.dedup.documents import document_ids, scope_hashes
+from tamis.dedup.options import DedupOptions
+from tamis.dedup.spill import Records, Sorter, Starts, repeated
+from tamis.text.kernel import kernel
+
+_RECORD = np.dtype([("high", np.uint64), ("low", np.uint64), ("rank", np.float64), ("doc", np.uint64)])
+
+EXACT = pa.schema([pa.field("doc", pa.uint64(), nullable=False), pa.field("kept_doc", pa.uint64(), nullable=False)])
+
+
+@kernel
+def _space_size(data: Bytes, at: Any, end: Any) -> int:
+    """Return the length in bytes of the White_Space character at `at`, or 0."""
+    lead = data[at]
+    if lead < 0x80:
+        return 1 if lead == 0x20 or 0x09 <= lead <= 0x0D else 0
+    if lead == 0xC2:
+        return 2 if at + 1 < end and (data[at + 1] == 0x85 or data[at + 1] == 0xA0) else 0
+    if at + 2 >= end or (lead != 0xE1 and lead != 0xE2 and lead != 0xE3):
+        return 0
+    second, third = data[at + 1], data[at + 2]
+    if lead == 0xE1:
+        return 3 if second == 0x9A and third == 0x80 else 0
+    if lead == 0xE3:
+        return 3 if second == 0x80 and third == 0x80 else 0
+    if second == 0x80:
+        return 3 if third <= 0x8A or third == 0xA8 or third == 0xA9 or third == 0xAF else 0
+    return 3 if second == 0x81 and third == 0x9F else 0
+
+
+@kernel
+def _collapse(offsets: Offsets, data: Bytes, out: Bytes, ends: Offsets) -> None:
+    """Copy texts without outer whitespace and with each inner run of it as one space; set where each ends in `out`."""
+    to = 0
+    for row in range(len(offsets) - 1):
+        at, end, begin, gap = offsets[row], offsets[row + 1], to, False
+        while at < end:
+            lead = data[at]
+            # Most bytes can begin no space, and are known by one comparison.
+            size = _space_size(data, at, end) if lead <= 0x20 or lead > 0x7F else 0
+            if size:
+                at, gap = at + size, to > begin
+                continue
+            if gap:
+                out[to], to, gap = 0x20, to + 1, False
+            out[to] = lead
+            at, to = at + 1, to + 1
+        ends[row] = to
+
+
+def exact_keys(texts: pa.LargeStringArray) -> pa.FixedSizeBinaryArray:
+    """Return the xxh3-128 of each text after whitespace collapse, as binary(16); null for a text without content.
+
+    `texts` should be `composed`. Case, digits and punctuation count: two texts that differ in them are two texts.
+    """
+    offsets, data = text_buffers(texts)
+    out = np.empty(int(offsets[-1] - offsets[0]), np.uint8)
+    ends = np.zeros(len(texts) + 1, np.int64)
+    _collapse(offsets, data, out, ends[1:])
+    view, stops = out.data, ends.tolist()
+    keys = [xxhash.xxh3_128_digest(view[begin:end]) if end > begin else None for begin, end in pairwise(stops)]
+    return pa.array(keys, pa.binary(16))
+
+
+def exact_duplicates(
+    streams: Iterable[tuple[int, pa.RecordBatch]], options: DedupOptions, *, memory: int, scratch: Path
+) -> pa.Table:
+    """Return the exact duplicates within scope: `doc`, `kept_doc` (uint64), one row per removed document, by `doc`.
+
+    `streams` gives (unit, batch) with columns `exact` and, for scope "language", `language`; batches of one unit come
+    in row order. A `priority` column (float64, higher stays; null is lowest) overrides document order. At most about
+    `memory` bytes are sorted at once; runs are spilled to `scratch`.
+    """
+    with Sorter(_RECORD, memory, scratch) as sorter:
+        for doc, batch in document_ids(streams):
+            sorter.add(_records(doc, batch, options))
+        found = [_drops(*group) for group in repeated(iter(sorter), ("high", "low"))]
+    drops = np.concatenate([np.empty((0, 2), np.uint64), *found])
+    drops = drops[np.argsort(drops[:, 0])]
+    return pa.table([drops[:, 0].copy(), drops[:, 1].copy()], schema=EXACT)
+
+
+def _records(doc: npt.NDArray[np.uint64], batch: pa.RecordBatch, options: DedupOptions) -> npt.NDArray[np.void]:
+    keys = batch.column("exact")
+    present = np.flatnonzero(keys.is_valid().to_numpy(zero_copy_only=False))
+    taken = keys.take(pa.array(present))
+    words = np.frombuffer(b"".join(taken.to_pylist()), ">u8").reshape(-1, 2)
+    records = np.zeros(len(present), _RECORD)
+    records["high"] = words[:, 0] ^ scope_hashes(batch, options)[present]
+    records["low"], records["doc"] = words[:, 1], doc[present]
+    if "priority" in batch.schema.names:
+        ranks = batch.column("priority").cast(pa.float64()).fill_null(-np.inf).to_numpy(zero_copy_only=False)
+        records["rank"] = -ranks[present]
+    return records
+
+
+def _drops(records: Records, starts: Starts) -> npt.NDArray[np.uint64]:
+    sizes = np.diff(np.append(starts, len(records)))
+    kept = np.repeat(records["doc"][starts], sizes)
+    dropped = np.ones(len(records), np.bool_)
+    dropped[starts] = False
+    return np.stack([records["doc"][dropped], kept[dropped]], axis=1)

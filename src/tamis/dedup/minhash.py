@@ -1,0 +1,118 @@
+"""MinHash signatures over the Arrow buffer, 64-bit (Broder 1997; bands after Leskovec et al., *Mining of Massive
+Datasets*, ch. 3).
+
+Permutation i is the multiply-shift map x -> a_i x + b_i mod 2^64 with a_i odd (Dietzfelbinger et al. 1997), applied to
+shingle hashes that are already uniform: two instructions where the Mersenne-prime family 2^61 - 1 of datasketch and
+datatrove needs a dozen, and all 64 bits are kept. The tests hold its S-curve to the theory.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numba
+import numpy as np
+import pyarrow as pa
+
+from tamis.columns import cut
+from tamis.dedup.exact import exact_keys
+from tamis.dedup.options import DedupOptions, band_names
+from tamis.dedup.shingle import Hashes, Offsets, composed, mix, shingle_hashes
+from tamis.text.kernel import kernel
+
+# Text per kernel call: its shingle hashes stay in the second-level cache's reach.
+_PIECE_BYTES = 1 << 20
+
+
+@lru_cache(maxsize=8)
+def permutations(count: int, seed: int) -> tuple[Hashes, Hashes]:
+    """Return multipliers (odd) and increments of `count` permutations, each shape (count,), uint64.
+
+    They come from a counter through murmur3's mixer, so that no library's generator can change them.
+    """
+    counter = np.arange(1, 2 * count + 1, dtype=np.uint64) + np.uint64(seed << 20)
+    drawn = _mix_all(_mix_all(counter) + np.uint64(0x9E3779B97F4A7C15))
+    return drawn[:count] | np.uint64(1), drawn[count:]
+
+
+@kernel
+def _mix_all(values: Hashes) -> Hashes:
+    mixed = np.empty_like(values)
+    for i in range(len(values)):
+        mixed[i] = mix(values[i])
+    return mixed
+
+
+# No bounds checks here, and only here: they keep the loop from becoming vector instructions, which is a factor of five.
+# Every index is within shapes that `minhashes` has made itself.
+@numba.njit(nogil=True, cache=True)
+def _minima(offsets: Offsets, hashes: Hashes, multipliers: Hashes, increments: Hashes, out: Hashes) -> None:
+    for row in range(len(offsets) - 1):
+        begin, end = offsets[row], offsets[row + 1]
+        for i in range(len(multipliers)):
+            a, b, least = multipliers[i], increments[i], np.uint64(0xFFFFFFFFFFFFFFFF)
+            for j in range(begin, end):
+                least = min(least, a * hashes[j] + b)
+            out[row, i] = least
+
+
+@kernel
+def _keys(minima: Hashes, rows_per_band: int, out: Hashes) -> None:
+    for row in range(len(minima)):
+        for band in range(len(out)):
+            key = np.uint64(band + 1)
+            for i in range(rows_per_band):
+                key = mix(key ^ minima[row, band * rows_per_band + i])
+            out[band, row] = key
+
+
+def minhashes(offsets: Offsets, hashes: Hashes, count: int, seed: int) -> Hashes:
+    """Return the MinHash values of shingle sets given by `offsets` into `hashes`, shape (n, count), uint64.
+
+    An empty set has the greatest value everywhere; callers must not let it match (see `band_keys`).
+    """
+    out = np.empty((len(offsets) - 1, count), np.uint64)
+    _minima(offsets, hashes, *permutations(count, seed), out)
+    return out
+
+
+def band_keys(minima: Hashes, options: DedupOptions) -> Hashes:
+    """Return one key per band and document, shape (bands, n): equal where all rows of the band agree."""
+    if minima.shape[1] != options.hashes:
+        raise ValueError(f"{minima.shape[1]} MinHash values, but {options.bands} x {options.rows_per_band} are needed")
+    out = np.empty((options.bands, len(minima)), np.uint64)
+    _keys(minima, options.rows_per_band, out)
+    return out
+
+
+def sign(texts: pa.LargeStringArray, options: DedupOptions) -> pa.RecordBatch:
+    """Return the signatures of texts, one row each.
+
+    Columns: `exact` fixed_size_binary(16), null for a text without content; `shingles` int32, repeats counted;
+    `band_00` … uint64, null below `options.floor` shingles: an empty signature never matches anything.
+    """
+    schema = signature_schema(options)
+    batch = pa.record_batch([texts], ["text"])
+    pieces = [_sign(piece.column(0), options, schema) for piece in cut(batch, max_bytes=_PIECE_BYTES, max_rows=1 << 16)]
+    return pa.Table.from_batches(pieces, schema).combine_chunks().to_batches()[0] if pieces else _empty(schema)
+
+
+def signature_schema(options: DedupOptions) -> pa.Schema:
+    """Return the schema of `sign`'s batches."""
+    bands = [pa.field(name, pa.uint64()) for name in band_names(options)]
+    return pa.schema([pa.field("exact", pa.binary(16)), pa.field("shingles", pa.int32(), nullable=False), *bands])
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema)
+
+
+def _sign(texts: pa.LargeStringArray, options: DedupOptions, schema: pa.Schema) -> pa.RecordBatch:
+    texts = composed(texts)
+    offsets, hashes = shingle_hashes(texts, options)
+    counts = np.diff(offsets)
+    keys = band_keys(minhashes(offsets, hashes, options.hashes, options.seed), options)
+    absent = counts < options.floor
+    bands = [pa.array(band, mask=absent) for band in keys]
+    shingles = pa.array(np.minimum(counts, np.iinfo(np.int32).max).astype(np.int32))
+    return pa.RecordBatch.from_arrays([exact_keys(texts), shingles, *bands], schema=schema)

@@ -1,0 +1,82 @@
+"""What deduplication can be told, and what MinHash LSH will find under it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tamis.errors import ConfigError, unknown
+
+_SCOPES = ("language", "global")
+_SURVIVORS = ("first", "longest", "priority")
+
+# Jaccard similarities at which the S-curve is tabled.
+_SIMILARITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class DedupOptions:
+    """Options of near-duplicate removal; the defaults are FineWeb's bands with verified candidates.
+
+    bands, rows_per_band: MinHash LSH; two documents become candidates when all rows of one band agree.
+    shingle_words: units in a shingle; a unit is a word, or one character with its marks in unspaced scripts.
+    shingle_chars: when above 0, shingles are this many characters of the normalised text instead.
+    threshold: verified Jaccard similarity, in (0, 1], at which a document is removed.
+    seed: of the hash permutations; signatures of different seeds cannot be compared.
+    scope: "language" compares within a language only, "global" everything.
+    survivor: who stays: "first" in document order, "longest" in bytes, or highest "priority" as handed in.
+    min_shingles: texts with fewer take part in exact matching only; 0 means as many as a shingle has units.
+    max_leaders: how many unlike survivors of one bucket a document is compared with at most.
+    """
+
+    bands: int = 14
+    rows_per_band: int = 8
+    shingle_words: int = 5
+    shingle_chars: int = 0
+    threshold: float = 0.8
+    seed: int = 1
+    scope: Literal["language", "global"] = "language"
+    survivor: Literal["first", "longest", "priority"] = "first"
+    min_shingles: int = 0
+    max_leaders: int = 64
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError when an option is out of its range."""
+        for name in ("bands", "rows_per_band", "shingle_words", "max_leaders"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"dedup.{name} is {getattr(self, name)}.", "It must be at least 1.")
+        if not 0 < self.threshold <= 1:
+            raise ConfigError(
+                f"dedup.threshold is {self.threshold}.", "It is a Jaccard similarity: above 0, at most 1."
+            )
+        if self.shingle_chars < 0 or self.min_shingles < 0:
+            raise ConfigError("dedup.shingle_chars and dedup.min_shingles count things.", "Give 0 or more.")
+        if self.scope not in _SCOPES:
+            raise unknown("dedup scope", self.scope, _SCOPES)
+        if self.survivor not in _SURVIVORS:
+            raise unknown("dedup survivor", self.survivor, _SURVIVORS)
+
+    @property
+    def hashes(self) -> int:
+        """How many MinHash values a signature is made of."""
+        return self.bands * self.rows_per_band
+
+    @property
+    def units(self) -> int:
+        """How many units one shingle has."""
+        return self.shingle_chars or self.shingle_words
+
+    @property
+    def floor(self) -> int:
+        """The fewest shingles with which a document takes part in near matching."""
+        return self.min_shingles or self.units
+
+
+def band_names(options: DedupOptions) -> list[str]:
+    """Return the names of the signature's band columns, in order."""
+    return [f"band_{band:02d}" for band in range(options.bands)]
+
+
+def scurve(options: DedupOptions) -> list[tuple[float, float]]:
+    """Return (Jaccard similarity, probability that such a pair becomes a candidate): 1 - (1 - s^rows)^bands."""
+    return [(s, 1 - (1 - s**options.rows_per_band) ** options.bands) for s in _SIMILARITIES]

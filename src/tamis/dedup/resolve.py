@@ -1,0 +1,187 @@
+"""Verified removal: within each component, documents in order of preference, each against the survivors it met.
+
+A document goes when its true Jaccard similarity with a document that stays, met in a bucket, reaches the threshold;
+it names the most similar such survivor. So a chain A~B~C with unlike ends keeps A and C, nothing is removed in favour
+of a document that is itself removed, and what later documents bring never changes an earlier verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tamis.dedup.components import MEMBERS
+from tamis.dedup.documents import Docs
+from tamis.dedup.options import DedupOptions
+from tamis.dedup.sets import Numbers, Set, SetStore
+from tamis.text.kernel import kernel
+
+Fetch = Callable[[Docs], pa.Array | pa.RecordBatch]
+
+# Documents asked of `fetch` at once.
+_FETCH_ROWS = 1024
+
+NEAR = pa.schema(
+    [
+        pa.field("doc", pa.uint64(), nullable=False),
+        pa.field("kept_doc", pa.uint64(), nullable=False),
+        pa.field("similarity", pa.float32(), nullable=False),
+        pa.field("band", pa.int16(), nullable=False),  # the first in which the two met
+    ]
+)
+
+
+@kernel
+def jaccard(values: Set, i: int, one_end: int, j: int, two_end: int) -> float:
+    """Return the Jaccard similarity of two sorted sets, values[i:one_end] and values[j:two_end]; 0 of empty ones."""
+    total, shared = one_end - i + two_end - j, 0
+    while i < one_end and j < two_end:
+        one, two = values[i], values[j]
+        shared += one == two
+        i += one <= two
+        j += two <= one
+    return shared / (total - shared) if total else 0.0
+
+
+@kernel
+def _resolve(
+    order: Numbers,
+    starts: Numbers,
+    ends: Numbers,
+    values: Set,
+    doc_starts: Numbers,
+    slots: Numbers,
+    bucket_count: int,
+    threshold: float,
+    floor: int,
+    max_leaders: int,
+    kept: Numbers,
+    score: npt.NDArray[np.float64],
+    met: Numbers,
+) -> None:
+    """Decide one chunk of components. `order` lists documents by component and preference; `slots` are the buckets of
+    document d, at doc_starts[d]:doc_starts[d + 1]. Survivors of a bucket form a linked list in order of preference."""
+    head = np.full(bucket_count, -1, np.int64)
+    tail = np.full(bucket_count, -1, np.int64)
+    length = np.zeros(bucket_count, np.int64)
+    following = np.full(len(slots), -1, np.int64)
+    owner = np.zeros(len(slots), np.int64)
+    stamp = np.full(len(order), -1, np.int64)
+    for doc in order:
+        size = ends[doc] - starts[doc]
+        if size < floor:
+            continue
+        best, best_score, best_slot = -1, threshold, -1
+        for slot in range(doc_starts[doc], doc_starts[doc + 1]):
+            link = head[slots[slot]]
+            while link >= 0:
+                leader = owner[link]
+                link = following[link]
+                if stamp[leader] == doc:
+                    continue
+                stamp[leader] = doc
+                other = ends[leader] - starts[leader]
+                if min(size, other) < threshold * max(size, other):
+                    continue
+                found = jaccard(values, starts[doc], ends[doc], starts[leader], ends[leader])
+                if found > best_score or (found == best_score and best < 0):
+                    best, best_score, best_slot = leader, found, slot
+        if best >= 0:
+            kept[doc], score[doc], met[doc] = best, best_score, best_slot
+            continue
+        for slot in range(doc_starts[doc], doc_starts[doc + 1]):
+            bucket = slots[slot]
+            if length[bucket] >= max_leaders:
+                continue
+            owner[slot] = doc
+            if head[bucket] < 0:
+                head[bucket] = slot
+            else:
+                following[tail[bucket]] = slot
+            tail[bucket] = slot
+            length[bucket] += 1
+
+
+def resolve(
+    members: Iterable[pa.RecordBatch], fetch: Fetch, options: DedupOptions, *, memory: int, scratch: Path
+) -> pa.Table:
+    """Return the near duplicates among a partition's members: table `NEAR`, one row per removed document, by `doc`.
+
+    `members` are batches of `components.MEMBERS` with every component whole. `fetch` is called with ascending document
+    numbers, each document once, and returns their texts in that order: a string array, or a batch with `text` and, for
+    survivor "priority", `priority` (float64; higher stays, null is lowest). Shingle sets beyond about `memory` bytes
+    wait in `scratch`.
+    """
+    table = pa.Table.from_batches(list(members), MEMBERS)
+    if not table.num_rows:
+        return NEAR.empty_table()
+    with SetStore(memory // 2, scratch) as store:
+        docs = np.unique(table.column("doc").to_numpy())
+        ranks = _take_in(docs, fetch, options, store)
+        found = [_chunk(chunk, docs, ranks, store, options) for chunk in _chunks(table, docs, store, memory // 4)]
+    drops = pa.concat_tables(found).sort_by("doc").combine_chunks()
+    return drops.cast(NEAR)
+
+
+def _take_in(docs: Docs, fetch: Fetch, options: DedupOptions, store: SetStore) -> npt.NDArray[np.float64]:
+    """Fill the store with every document's shingle set; return the ranks: lower stays."""
+    ranks = np.zeros(len(docs))
+    for begin in range(0, len(docs), _FETCH_ROWS):
+        got = fetch(docs[begin : begin + _FETCH_ROWS])
+        texts = got.column("text") if isinstance(got, pa.RecordBatch) else got
+        lengths = store.add(texts, options)
+        here = ranks[begin : begin + len(texts)]
+        if options.survivor == "longest":
+            here[:] = -lengths
+        elif options.survivor == "priority":
+            if not isinstance(got, pa.RecordBatch):
+                raise ValueError("survivor 'priority' needs fetch to return a batch with columns text and priority")
+            here[:] = -got.column("priority").cast(pa.float64()).fill_null(-np.inf).to_numpy(zero_copy_only=False)
+    return ranks
+
+
+def _chunks(table: pa.Table, docs: Docs, store: SetStore, memory: int) -> Iterator[dict[str, npt.NDArray[np.int64]]]:
+    """Yield the members of whole components whose sets take about `memory` bytes together, as local numbers."""
+    component = table.column("component").to_numpy()
+    node = np.searchsorted(docs, table.column("doc").to_numpy())
+    bucket, band = table.column("bucket").to_numpy(), table.column("band").to_numpy()
+    order = np.lexsort([bucket, band, node, component])
+    component, node, bucket, band = component[order], node[order], bucket[order], band[order]
+    fresh = np.concatenate([[True], (node[1:] != node[:-1]) | (component[1:] != component[:-1])])
+    weight = np.cumsum(np.where(fresh, store.bytes_of(node), 0))
+    borders = np.append(np.flatnonzero(np.concatenate([[True], component[1:] != component[:-1]])), len(node))
+    begin = 0
+    while begin < len(borders) - 1:
+        limit = (weight[borders[begin] - 1] if borders[begin] else 0) + memory
+        end = max(int(np.searchsorted(weight[borders[1:] - 1], limit, side="right")), begin + 1)
+        rows = slice(borders[begin], borders[end])
+        yield {"component": component[rows], "node": node[rows], "bucket": bucket[rows], "band": band[rows]}
+        begin = end
+
+
+def _chunk(
+    rows: dict[str, npt.NDArray[np.int64]],
+    docs: Docs,
+    ranks: npt.NDArray[np.float64],
+    store: SetStore,
+    options: DedupOptions,
+) -> pa.Table:
+    nodes, local = np.unique(rows["node"], return_inverse=True)
+    by_doc = np.argsort(local, kind="stable")
+    doc_starts = np.concatenate([[0], np.cumsum(np.bincount(local))]).astype(np.int64)
+    buckets, slots = np.unique(rows["bucket"], return_inverse=True)
+    values, starts, ends = store.gather(nodes)
+    order = np.lexsort([docs[nodes], ranks[nodes]])
+    kept = np.full(len(nodes), -1, np.int64)
+    score, met = np.zeros(len(nodes)), np.zeros(len(nodes), np.int64)
+    _resolve(
+        order, starts, ends, values, doc_starts, slots[by_doc], len(buckets),
+        options.threshold, options.floor, options.max_leaders, kept, score, met,
+    )  # fmt: skip
+    gone = np.flatnonzero(kept >= 0)
+    bands = rows["band"][by_doc][met[gone]]
+    return pa.table([docs[nodes[gone]], docs[nodes[kept[gone]]], score[gone].astype(np.float32), bands], schema=NEAR)

@@ -1,0 +1,101 @@
+"""Shingle sets of the documents under comparison: in memory while they fit, else in one scratch file."""
+
+from __future__ import annotations
+
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tamis.columns import as_text, text_buffers
+from tamis.dedup.options import DedupOptions
+from tamis.dedup.shingle import composed, shingle_hashes
+
+Set = npt.NDArray[np.uint32]
+Numbers = npt.NDArray[np.int64]
+
+
+class SetStore:
+    """Sorted sets of 32-bit shingle hashes, numbered as they are added. A context manager: its file is gone on exit.
+
+    32 bits halve the memory; two sets of n and m shingles share n·m/2^32 by accident, a millionth of a usual page's.
+    """
+
+    def __init__(self, memory: int, scratch: Path) -> None:
+        self._memory = memory
+        self._scratch = scratch
+        self._file: IO[bytes] | None = None
+        self._sets: list[Set] = []
+        self._held = 0
+        self._counts: list[Numbers] = []
+        self._starts: Numbers | None = None
+
+    def __enter__(self) -> SetStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, texts: pa.Array, options: DedupOptions) -> npt.NDArray[np.float64]:
+        """Add the sets of texts; return the texts' lengths in bytes of UTF-8."""
+        texts = composed(as_text(texts))
+        offsets, hashes = shingle_hashes(texts, options)
+        high = (hashes >> np.uint64(32)).astype(np.uint32)
+        sets = [_distinct(high[begin:end]) for begin, end in pairwise(offsets.tolist())]
+        self._counts.append(np.array([len(one) for one in sets], np.int64))
+        self._sets.append(np.concatenate([np.empty(0, np.uint32), *sets]))
+        self._held += self._sets[-1].nbytes
+        self._starts = None
+        if self._held > self._memory or self._file is not None:
+            self._flush()
+        return np.diff(text_buffers(texts)[0]).astype(np.float64)
+
+    def bytes_of(self, numbers: Numbers) -> Numbers:
+        """Return the bytes that each of these sets takes."""
+        starts = self._index()
+        return 4 * (starts[numbers + 1] - starts[numbers])
+
+    def gather(self, numbers: Numbers) -> tuple[Set, Numbers, Numbers]:
+        """Return `(values, starts, ends)` of these sets (ascending): set k is values[starts[k]:ends[k]]."""
+        starts = self._index()
+        begins, stops = starts[numbers], starts[numbers + 1]
+        if self._file is None:
+            if len(self._sets) != 1:
+                self._sets = [np.concatenate([np.empty(0, np.uint32), *self._sets])]
+            return self._sets[0], begins, stops
+        ends = np.cumsum(stops - begins)
+        values = np.empty(int(ends[-1]) if len(ends) else 0, np.uint32)
+        at = 0
+        for begin, stop in zip(begins.tolist(), stops.tolist(), strict=True):
+            self._file.seek(4 * begin)
+            got = self._file.read(4 * (stop - begin))
+            values[at : at + stop - begin] = np.frombuffer(got, np.uint32)
+            at += stop - begin
+        return values, ends - (stops - begins), ends
+
+    def _index(self) -> Numbers:
+        if self._starts is None:
+            self._starts = np.concatenate([[0], np.cumsum(np.concatenate([np.empty(0, np.int64), *self._counts]))])
+        return self._starts
+
+    def _flush(self) -> None:
+        if self._file is None:
+            # Unnamed, so that not even a kill leaves it behind.
+            self._file = tempfile.TemporaryFile(prefix="sets-", dir=self._scratch)  # noqa: SIM115
+        self._file.seek(0, 2)
+        for values in self._sets:
+            self._file.write(values.data)
+        self._sets, self._held = [], 0
+
+
+def _distinct(hashes: Set) -> Set:
+    ordered = np.sort(hashes)
+    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered

@@ -1,0 +1,163 @@
+"""External sort: fixed-size records within a declared memory, sorted runs on disk, merged by ranges of the first field.
+
+The order is by all fields, first to last, so it depends on neither the order of arrival nor the memory. The first field
+is a hash, hence spread evenly; open files number one per read, runs about (bytes in) / memory.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+Records = npt.NDArray[np.void]
+Starts = npt.NDArray[np.int64]
+
+# Rows gathered at once while a run is written, and samples taken of each run to cut the ranges by.
+_CHUNK_ROWS = 1 << 18
+_SAMPLES = 4096
+# Beside the record itself, sorting holds the first field and an index.
+_SORT_BYTES = 24
+
+
+class Sorter:
+    """Takes records in any order and gives them back sorted, in blocks that never part equal first fields.
+
+    A context manager: its folder under `scratch` is gone on exit. `memory` is in bytes and bounds what is held, save
+    that records with one and the same first field come in one block.
+    """
+
+    def __init__(self, dtype: np.dtype[np.void], memory: int, scratch: Path) -> None:
+        self._dtype = dtype
+        self._capacity = max(memory // (dtype.itemsize + _SORT_BYTES), 1024)
+        self._block = max(memory // (4 * dtype.itemsize + _SORT_BYTES), 1024)
+        self._scratch = scratch
+        self._folder: Path | None = None
+        self._runs: list[Path] = []
+        self._samples: list[npt.NDArray[np.uint64]] = []
+        self._buffer = np.empty(0, dtype)
+        self._used = 0
+        self.spilled = 0
+
+    def __enter__(self) -> Sorter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def add(self, records: Records) -> None:
+        """Take records in; the array may be re-used by the caller afterwards."""
+        taken = 0
+        while taken < len(records):
+            if self._used == self._capacity:
+                self._spill()
+            self._grow(min(self._used + len(records) - taken, self._capacity))
+            count = min(len(records) - taken, self._capacity - self._used)
+            self._buffer[self._used : self._used + count] = records[taken : taken + count]
+            self._used, taken = self._used + count, taken + count
+
+    def __iter__(self) -> Iterator[Records]:
+        """Yield sorted blocks; nothing may be added afterwards."""
+        if not self._runs:
+            yield from self._blocks_in_memory()
+            return
+        self._spill()
+        self._buffer = np.empty(0, self._dtype)
+        yield from self._merged()
+
+    def _grow(self, rows: int) -> None:
+        if rows > len(self._buffer):
+            # np.empty leaves pages untouched until they are written, so a generous size costs nothing yet.
+            larger = np.empty(min(max(2 * rows, 1024), self._capacity), self._dtype)
+            larger[: self._used] = self._buffer[: self._used]
+            self._buffer = larger
+
+    def _spill(self) -> None:
+        if not self._used:
+            return
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="sort-", dir=self._scratch))
+        records = self._buffer[: self._used]
+        order = sort_order(records)
+        path = self._folder / f"run-{len(self._runs):05d}"
+        with path.open("wb") as file:
+            for begin in range(0, len(order), _CHUNK_ROWS):
+                file.write(records[order[begin : begin + _CHUNK_ROWS]].tobytes())
+        keys = records[self._dtype.names[0]]  # type: ignore[index]
+        self._samples.append(keys[order[:: max(len(order) // _SAMPLES, 1)]].copy())
+        self._runs.append(path)
+        self.spilled += path.stat().st_size
+        self._used = 0
+
+    def _blocks_in_memory(self) -> Iterator[Records]:
+        records = self._buffer[: self._used]
+        order = sort_order(records)
+        keys = records[self._dtype.names[0]]  # type: ignore[index]
+        begin = 0
+        while begin < len(order):
+            end = min(begin + self._block, len(order))
+            while end < len(order) and keys[order[end]] == keys[order[end - 1]]:
+                end += 1
+            yield records[order[begin:end]]
+            begin = end
+
+    def _merged(self) -> Iterator[Records]:
+        field = self._dtype.names[0]  # type: ignore[index]
+        maps = [np.memmap(run, self._dtype, "r") for run in self._runs]
+        at = np.zeros(len(maps), np.int64)
+        for bound in self._bounds(sum(len(run) for run in maps)):
+            ends = np.array([_below(run[field], bound) for run in maps])
+            parts = [
+                np.fromfile(path, self._dtype, int(end - begin), offset=int(begin) * self._dtype.itemsize)
+                for path, begin, end in zip(self._runs, at, ends, strict=True)
+            ]
+            at = ends
+            records = np.concatenate(parts)
+            del parts
+            if len(records):
+                yield records[sort_order(records)]
+
+    def _bounds(self, total: int) -> list[int | None]:
+        """Return exclusive upper bounds of the first field that cut all records into ranges of about a block."""
+        samples = np.sort(np.concatenate(self._samples))
+        pieces = max(-(-total // self._block), 1)
+        cuts = samples[np.arange(1, pieces) * len(samples) // pieces]
+        return [*np.unique(cuts).tolist(), None]
+
+
+def _below(keys: npt.NDArray[np.uint64], bound: int | None) -> int:
+    return len(keys) if bound is None else int(np.searchsorted(keys, np.uint64(bound), side="left"))
+
+
+def sort_order(records: Records) -> npt.NDArray[np.int64]:
+    """Return the order of records by all their fields; fast where the first field rarely repeats."""
+    first, *rest = records.dtype.names or ()
+    keys = np.ascontiguousarray(records[first])
+    order = np.argsort(keys)
+    ordered = keys[order]
+    equal = ordered[1:] == ordered[:-1]
+    tied = np.flatnonzero(np.concatenate([[False], equal]) | np.concatenate([equal, [False]]))
+    if len(tied):
+        among = order[tied]
+        order[tied] = among[np.lexsort([records[name][among] for name in [*reversed(rest), first]])]
+    return order
+
+
+def repeated(blocks: Iterator[Records], fields: tuple[str, ...]) -> Iterator[tuple[Records, Starts]]:
+    """Yield per block the records that share `fields` with another one, and where each such group starts."""
+    for records in blocks:
+        equal = np.ones(max(len(records) - 1, 0), np.bool_)
+        for name in fields:
+            equal &= records[name][1:] == records[name][:-1]
+        again = np.concatenate([[False], equal])
+        kept = again | np.concatenate([equal, [False]])
+        if kept.any():
+            yield records[kept], np.flatnonzero(~again[kept]).astype(np.int64)
