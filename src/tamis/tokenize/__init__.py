@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tamis.tokenize.dataset import ShardSummary, ShardWriter, write_shard
     from tamis.tokenize.encode import Encoder, load
     from tamis.tokenize.folder import dataset_files
-    from tamis.tokenize.separate import Separator
+    from tamis.tokenize.separate import Separator, separator
     from tamis.tokenize.shards import ShardSpan, plan_shards
     from tamis.tokenize.train import train
 
@@ -17,6 +17,7 @@ _HOMES = {
     "Encoder": "tamis.tokenize.encode",
     "load": "tamis.tokenize.encode",
     "Separator": "tamis.tokenize.separate",
+    "separator": "tamis.tokenize.separate",
     "ShardSummary": "tamis.tokenize.dataset",
     "ShardWriter": "tamis.tokenize.dataset",
     "write_shard": "tamis.tokenize.dataset",
@@ -35,6 +36,7 @@ __all__ = [
     "dataset_files",
     "load",
     "plan_shards",
+    "separator",
     "train",
     "write_shard",
 ]
