@@ -68,7 +68,7 @@ def unpack(stream: BinaryIO, kind: str) -> tuple[BinaryIO, str]:
 
     stream.seek(0)
     source = Lz4Reader(stream) if kind == "lz4" else bz2.BZ2File(stream)
-    spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(_SPOOL_MEMORY))
+    spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(_SPOOL_MEMORY))  # noqa: SIM115 - the caller reads it
     total = 0
     try:
         while data := source.read(_STEP):

@@ -35,7 +35,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Where reading stops: before the first record at or after `end`; `size` is the file's, `block` the largest block."""
+    """Reading stops before the first record at or after `end`; `size` is the file's, `block` the largest block."""
 
     end: int
     size: int

@@ -1,4 +1,4 @@
-"""Members: the separately compressed pieces of a WARC file, inflated in bounded steps and verified to their last byte."""
+"""Members: the separately compressed pieces of a WARC file, inflated in bounded steps and verified to the end."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from tamis.warc.record import Frame, Record
 _END = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(rb"[A-Za-z]+/?[\d.]*[ \t]+(\d{3})(?!\d)")
 _FIELD = re.compile(
-    rb"^(content-type|content-length|content-encoding|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)",
+    rb"^(content-(?:type|length|encoding)|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)",
     re.I | re.M,
 )
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:+-]+)", re.I)
@@ -95,7 +95,8 @@ def _finish(
     problem: str = "",
     detail: str = "",
 ) -> Record:
-    if frame.truncated and problem != "too_large":
+    # A revisit is meant to lack its body.
+    if frame.truncated and problem != "too_large" and frame.type != "revisit":
         problem, detail = "truncated", f"WARC-Truncated: {frame.truncated[:40]}"
     return Record(
         frame.offset, frame.type, frame.url, frame.date, status, mime, charset, payload, frame.http, problem, detail

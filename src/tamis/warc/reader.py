@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from tamis.warc import codecs, exact, fast, message
-from tamis.warc.exact import Bounds, Codec, Cursor
+from tamis.warc.exact import Bounds, Cursor
 from tamis.warc.record import DAMAGED, MAX_PAYLOAD, Frame, Record
 
 _FAR = 1 << 62

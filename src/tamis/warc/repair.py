@@ -18,7 +18,7 @@ _PADDING = b"\0\r\n \t"
 
 
 def next_gzip(stream: BinaryIO, offset: int, size: int) -> int:
-    """Return the offset of the first gzip member at or after `offset` that inflates to a sane WARC header, or `size`."""
+    """Return where the first gzip member from `offset` on that inflates to a sane WARC header starts, or `size`."""
     for base, block, fresh in _blocks(stream, offset, size):
         position = block.find(GZIP_MAGIC)
         while 0 <= position < fresh:

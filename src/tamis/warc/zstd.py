@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import zstandard
 
@@ -84,7 +84,7 @@ def open_frame(stream: BinaryIO, offset: int, length: int, dictionary: bytes) ->
         return io.BytesIO()
     loaded = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
     decompressor = zstandard.ZstdDecompressor(dict_data=loaded, max_window_size=_MAX_WINDOW)
-    return decompressor.stream_reader(_Slice(stream, offset, length), read_size=65536)
+    return decompressor.stream_reader(cast(BinaryIO, _Slice(stream, offset, length)), read_size=65536)
 
 
 def file_dictionary(stream: BinaryIO) -> bytes:
