@@ -28,7 +28,7 @@ _WIKIPEDIA = {"als": "gsw", "bh": "bho", "no": "nob", "eml": "eml", "nah": "nah"
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One row of the table: code, scripts (default first), English and native name, other names, and whether it is common."""
+    """One row of the table: code, scripts (default first), names, other codes and names, and whether it is common."""
 
     code: str
     scripts: tuple[str, ...]
@@ -169,15 +169,19 @@ def _index() -> dict[str, str]:
     table = list(languages().values())
     for row in table:
         index.setdefault(row.code, f"{row.code}_{row.scripts[0]}")
-    for row in sorted(table, key=lambda row: not row.common):
-        for alias in (*row.aliases, row.name, row.native):
-            if alias:
-                index.setdefault(_fold(alias), f"{row.code}_{row.scripts[0]}")
+    common_first = sorted(table, key=lambda row: not row.common)
+    # Codes before names: "ga" is Irish, though there is a language called Ga.
+    for row in common_first:
+        for alias in row.aliases:
+            index.setdefault(_fold(alias), f"{row.code}_{row.scripts[0]}")
+    for row in common_first:
+        for spelling in filter(None, (row.name, row.native)):
+            index.setdefault(_fold(spelling), f"{row.code}_{row.scripts[0]}")
         for script in row.scripts:
             index.setdefault(_fold(f"{row.code}_{script}"), f"{row.code}_{script}")
             index.setdefault(_fold(f"{row.name} ({scripts()[script]})"), f"{row.code}_{script}")
-    for row in read_table("aliases.tsv"):
-        index[_fold(row["alias"])] = row["code"]
+    for tag in read_table("aliases.tsv"):
+        index[_fold(tag["alias"])] = tag["code"]
     return index
 
 

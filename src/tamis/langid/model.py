@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tamis import errors
 from tamis.langid import codes
@@ -23,6 +23,20 @@ _SUFFIXES = (".bin", ".ftz")
 _UNSAFE = str.maketrans({"\n": " ", "\r": " ", "\0": " ", "\v": " ", "\f": " ", "\x85": " "})
 
 Guess = tuple[float, str]
+
+
+class Fit(Protocol):
+    """fastText's options, as `train_supervised` reads them."""
+
+    dim: int
+    minn: int
+    maxn: int
+    buckets: int
+    epochs: int
+    rate: float
+    threads: int
+    min_count: int
+    cutoff: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +159,30 @@ def _guesses(predict: Any, text: str, k: int, threshold: float) -> list[Guess]:
     if not text.isprintable():
         text = text.translate(_UNSAFE).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return list(predict(text + "\n", k, threshold, "strict"))
+
+
+def train_supervised(sheet: Path, out: Path, options: Fit) -> None:
+    """Train a classifier from a fastText training file and write it quantized to `out`.
+
+    Raises:
+        MissingExtraError: this fastText build can only predict.
+    """
+    import fasttext
+
+    if not hasattr(fasttext, "train_supervised"):
+        raise errors.MissingExtraError("This build of fastText can only predict.", "Train with Python 3.11 or 3.12.")
+    trained = fasttext.train_supervised(
+        str(sheet), dim=options.dim, minn=options.minn, maxn=options.maxn, bucket=options.buckets, epoch=options.epochs,
+        lr=options.rate, thread=options.threads, minCount=options.min_count, loss="softmax", verbose=0,
+    )  # fmt: skip
+    trained.quantize(
+        input=str(sheet),
+        qnorm=True,
+        dsub=2,
+        cutoff=options.cutoff,
+        retrain=bool(options.cutoff),
+        epoch=2,
+        thread=options.threads,
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    trained.save_model(str(out))
