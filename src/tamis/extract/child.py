@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from tamis.extract import frames
-from tamis.extract.extractor import BUILT_IN, Extractor, load
+from tamis.extract.extractor import BUILT_IN, Extractor, RefusedError, load
 from tamis.extract.frames import Kind
 
 _PR_SET_PDEATHSIG = 1
@@ -143,6 +143,8 @@ def _answer(extractor: Extractor, html: str, url: str | None) -> tuple[Kind, flo
         return Kind.TEXT, float(found.confidence), frames.pack_extracted(found)
     except MemoryError:
         return Kind.MEMORY, 0.0, b"MemoryError"
+    except RefusedError as refused:
+        return Kind.REFUSED, 0.0, "\n".join(refused.args).encode("utf-8", "replace")
     except Exception:
         return Kind.ERROR, 0.0, _traceback()
     except BaseException:
@@ -150,7 +152,7 @@ def _answer(extractor: Extractor, html: str, url: str | None) -> tuple[Kind, flo
 
 
 def _traceback() -> bytes:
-    return traceback.format_exc()[-_DETAIL_CHARS:].encode("utf-8", "replace")
+    return traceback.format_exc()[-_DETAIL_CHARS:].encode("utf-8", "backslashreplace")
 
 
 def _next_page(inbox: int) -> tuple[str, str | None] | None:

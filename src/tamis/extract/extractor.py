@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 from tamis import errors
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,19 @@ class Failure:
 
     reason: str
     detail: str = ""
+
+
+def steady(detail: str) -> str:
+    """Return a detail without the memory addresses in it, which differ from run to run."""
+    return _ADDRESS.sub("0x…", detail)
+
+
+class RefusedError(Exception):
+    """Raised by an extractor for a page that it cannot read; its two arguments become a Failure's."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.failure = Failure(reason, detail)
 
 
 class Extractor(Protocol):

@@ -24,6 +24,7 @@ class Kind(IntEnum):
     ERROR = 1
     MEMORY = 2
     EXIT = 3
+    REFUSED = 4
 
 
 @dataclass(frozen=True, slots=True)

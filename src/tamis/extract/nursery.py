@@ -31,7 +31,14 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class GoneError(Exception):
-    """A process of the sandbox has died or does not answer."""
+    """A process of the sandbox has died, or says what it cannot mean; `expected` for a plain death."""
+
+    def __init__(self, message: str, expected: bool = False) -> None:
+        super().__init__(message, expected)
+        self.expected = expected
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Nursery:
@@ -209,7 +216,7 @@ class Worker:
             return False
         chunk = os.read(self._outbox, _PIPE_BYTES)
         if not chunk:
-            raise GoneError("it closed its pipe")
+            raise GoneError("it closed its pipe", True)
         self._received += chunk
         return True
 

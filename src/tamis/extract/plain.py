@@ -49,7 +49,7 @@ def _grammar() -> _Grammar:
     hidden = "|".join(_content_skipped(name, breakout if name == "svg" else "") for name in elements["hidden"])
     markup = (
         r"<(?:"
-        r"!--(?>[^-]++|-(?!->))*+(?:-->|\Z)"
+        r"!--(?!-?>)(?>[^-]++|-(?!-!?>))*+(?:--!?>|\Z)"
         rf"|(?:{hidden})"
         r"|(/?[a-zA-Z][a-zA-Z0-9]*+)(?>[^>=]++|=\s*+(?>\"[^\"]*+\"|'[^']*+')?+)*+(?:>|\Z)"
         r"|[!?/][^>]*+(?:>|\Z)"

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from tamis import errors
-from tamis.extract.extractor import Extracted, Extractor, Failure, load
+from tamis.extract.extractor import Extracted, Extractor, Failure, RefusedError, load, steady
 from tamis.extract.frames import Answer, Kind, pack_page, unpack_extracted
 from tamis.extract.nursery import GoneError, Nursery, Worker
 
@@ -58,7 +58,8 @@ class Sandbox:
     `extractor` and `options` are what `load` takes. An extractor that is not `isolated` runs in this process, where
     only exceptions are caught. `fallback` names a second extractor for pages where the first failed, found no text, or
     had a confidence below `unsure_below`; its texts say so in `Extracted.fallback`. Failure reasons:
-    `extract:timeout`, `extract:crash`, `extract:memory`, `extract:error`, `extract:too_large` (has no fallback).
+    `extract:timeout`, `extract:crash`, `extract:memory`, `extract:error`, `extract:too_deep` and `extract:too_large`
+    (which has no fallback).
 
     Works in any one thread at a time. Close it, or use it in a `with`. Raises ConfigError for an extractor that cannot
     be loaded and WorkerError when processes cannot be started.
@@ -133,8 +134,10 @@ class Sandbox:
     def _here(self, page: _Pending) -> Outcome:
         try:
             return replace(self.extractor.extract(page.html, page.url), extractor=self.extractor.name)
+        except RefusedError as refused:
+            return refused.failure
         except Exception:
-            return Failure("extract:error", traceback.format_exc())
+            return Failure("extract:error", steady(traceback.format_exc()))
 
     def _staff(self, waiting: deque[_Pending]) -> Worker:
         """Return the worker; a new one gets every page that waits."""
@@ -228,7 +231,7 @@ class Crew:
         assert self._nursery and self._worker
         ending = self._nursery.bury(self._worker, kill=False)
         self._worker = None
-        return f"{ending} ({gone})"
+        return steady(ending) if gone.expected else f"{gone} ({steady(ending)})"
 
     def dismiss(self) -> None:
         """Kill the worker, if there is one."""
@@ -254,5 +257,9 @@ def _read(answer: Answer, extractor: str) -> Outcome:
             return unpack_extracted(answer.body, answer.confidence, extractor)
         except (ValueError, struct.error) as error:
             return Failure("extract:crash", f"damaged answer: {error}")
+    told = answer.body.decode("utf-8", "replace")
+    if answer.kind is Kind.REFUSED:
+        reason, _, detail = told.partition("\n")
+        return Failure(reason, detail)
     reasons = {Kind.ERROR: "extract:error", Kind.MEMORY: "extract:memory", Kind.EXIT: "extract:crash"}
-    return Failure(reasons[answer.kind], answer.body.decode("utf-8", "replace"))
+    return Failure(reasons[answer.kind], steady(told))

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, ClassVar
 
-from tamis.extract.extractor import Extracted
+from tamis.extract.extractor import Extracted, RefusedError
 from tamis.extract.head import read_head
+from tamis.extract.nesting import nesting
 from tamis.extract.normal import encodable, normal_form
+
+# libxml2 stops reading a page where more than 255 elements are open; the root, the body and the paragraph are some.
+_MAX_NESTING = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,15 @@ class Trafilatura:
         return version("trafilatura")
 
     def extract(self, html: str, url: str | None) -> Extracted:
-        """Return the main text; empty where the library finds none. Raises what the library raises."""
+        """Return the main text; empty where the library finds none. Raises what the library raises.
+
+        A page of which the parser lost everything because it nests too deeply is refused (`extract:too_deep`).
+        """
         from trafilatura import extract
 
         text = normal_form(extract(html, url=url, **self._settings()) or "")
+        if not text and (depth := nesting(html)) > _MAX_NESTING:
+            raise RefusedError("extract:too_deep", f"{depth} open elements, limit {_MAX_NESTING}")
         author, date = self._metadata(html, url) if self.metadata else (None, None)
         head = read_head(html)
         return Extracted(text, head.title, head.language, float(bool(text)), author, date, self.name)
