@@ -58,12 +58,14 @@ class Page:
     charset: str = "utf-8"
     declared: str = "both"
     damage: str = ""
-    whole: str = ""  # a whole page taken as it is; `layout` and `fields` are then unused
+    whole: str | None = None  # a response taken as it is; `layout` and `fields` are then unused
     status: int = 200
     mime: str = "text/html"
     expect: str = "kept"
     reason: str | None = None
     duplicate_of: str | None = None
+    or_reasons: tuple[str, ...] = ()
+    or_languages: tuple[str, ...] = ()
 
 
 # Pages of one language.
@@ -245,36 +247,38 @@ def _addition(text: str, paragraphs: list[str]) -> str:
 
 
 def special_page(special: Table, contents: dict[str, Table]) -> Page:
-    """Return the page of one [[specials]] table; see README.md for its keys."""
-    paragraphs = special.get("paragraphs", [])
+    """Return the page of one [[pages]] table of special.toml; see README.md for its keys."""
     language = special["language"]
-    url = special.get("url", f"https://{special['slug']}.example/")
-    fields: Table = {}
-    if "html" not in special:
-        content = contents.get(language, contents["eng_Latn"])
-        story = {"slug": special["slug"], "title": special["title"], "paragraphs": paragraphs}
-        story |= {"author": special.get("author", content["site"])}
-        fields = _article(content | {"articles": [story, *content["articles"][1:]]}, 1, "article").fields
+    content = contents.get(language, {"html_lang": "en", "direction": "ltr"})
+    depth = special.get("nested", 0)
+    body = special["body"]
+    fields = {
+        "html_lang": content["html_lang"],
+        "direction": content["direction"],
+        "title": markup.escape(special["title"]),
+        "body": f"{'<div>' * depth}{body}{'</div>' * depth}",
+    }
+    mime = special.get("content_type", "text/html")
     return Page(
         folder="special",
         slug=special["slug"],
         role="special",
-        url=url,
+        url=special["url"],
         language=language,
         kind=special["kind"],
         title=special["title"],
-        main_text=special.get("main_text", "\n".join(paragraphs)),
-        layout=special.get("template", "article"),
+        main_text=special.get("main_text", "").strip(),
+        layout="plain",
         fields=fields,
         charset=special.get("charset", "utf-8"),
-        declared=special.get("declared", "both"),
-        damage=special.get("damage", ""),
-        whole=special.get("html", ""),
+        declared="both" if "html" in mime else "none",
+        whole=body if special.get("raw") else None,
         status=special.get("status", 200),
-        mime=special.get("mime", "text/html"),
-        expect=special.get("expect", "kept"),
+        mime=mime,
+        expect=special["expect"],
         reason=special.get("reason"),
-        duplicate_of=special.get("duplicate_of"),
+        or_reasons=tuple(special.get("or_reasons", ())),
+        or_languages=tuple(special.get("or_languages", ())),
     )
 
 
@@ -282,7 +286,7 @@ def special_page(special: Table, contents: dict[str, Table]) -> Page:
 
 
 def _render(page: Page) -> str:
-    if page.whole:
+    if page.whole is not None:
         return page.whole
     declares = page.declared in ("both", "meta", "wrong")
     meta = f'<meta charset="{page.charset}">' if declares else "<!-- no charset -->"
@@ -319,6 +323,8 @@ def sidecar(page: Page) -> Table:
         "kind": page.kind,
         "expect": page.expect,
         "reason": page.reason,
+        "or_reasons": list(page.or_reasons),
+        "or_languages": list(page.or_languages),
         "duplicate_of": page.duplicate_of,
         "title": page.title,
         "main_text": page.main_text,
@@ -339,7 +345,7 @@ def all_pages() -> list[Page]:
     contents = {path.stem: _load(path) for path in paths}
     pages = [page for code, content in contents.items() for page in language_pages(content, plan.get(code, {}))]
     special = HERE / "content" / "special.toml"
-    specials = _load(special)["specials"] if special.exists() else []
+    specials = _load(special)["pages"] if special.exists() else []
     return pages + [special_page(table, contents) for table in specials]
 
 

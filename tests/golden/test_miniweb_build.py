@@ -63,8 +63,9 @@ def test_sidecars_are_consistent(entries: list) -> None:
     urls = [page["url"] for page, _ in entries]
     assert [url for url, count in Counter(urls).items() if count > 1] == []
     for page, _ in entries:
-        assert page["expect"] in ("kept", "dropped"), page["url"]
+        assert page["expect"] in ("kept", "dropped", "any"), page["url"]
         assert (page["reason"] in REASONS) == (page["expect"] == "dropped"), page["url"]
+        assert REASONS.issuperset(page["or_reasons"]), page["url"]
         assert page["duplicate_of"] is None or page["duplicate_of"] in urls
         assert re.match(r"https?://[a-z0-9.-]+\.example(:\d+)?/", page["url"]), page["url"]
 
