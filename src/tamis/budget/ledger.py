@@ -94,9 +94,7 @@ class Ledger:
         """The steps, in the order in which they were first booked."""
         return list(self._steps)
 
-    def total(
-        self, step: str, outcome: str, *, language: str | None = None, reason: str | None = None
-    ) -> Amount:
+    def total(self, step: str, outcome: str, *, language: str | None = None, reason: str | None = None) -> Amount:
         """Return the sum over the entries that match."""
         return sum(
             (

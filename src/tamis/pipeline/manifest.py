@@ -108,6 +108,18 @@ class Manifest:
         self._append(receipt.to_json(timing=True))
         self._receipts[receipt.step, receipt.shard] = receipt
 
+    def forget_lost(self) -> None:
+        """Withdraw receipts whose files under `work/` and `signatures/` are gone, so that later steps can be redone."""
+        lost = [
+            Shard(receipt.step, receipt.shard, receipt.fingerprint)
+            for receipt in self._receipts.values()
+            if any(self._is_lost(entry) for entry in receipt.files)
+        ]
+        self.void(lost)
+
+    def _is_lost(self, entry: FileEntry) -> bool:
+        return entry.path.startswith(("work/", "signatures/")) and self._storage.size(entry.path) != entry.bytes
+
     def void(self, shards: Iterable[Shard]) -> None:
         """Withdraw receipts that another fingerprint made, before their files are overwritten.
 

@@ -37,14 +37,13 @@ class PageExtractor:
 
     def __init__(self, settings: ExtractSettings) -> None:
         from tamis.extract.extractor import load
-        from tamis.extract.sandbox import Sandbox
+        from tamis.extract.sandbox import Limits, Sandbox
 
         self._sandbox = Sandbox(
             settings.extractor,
             dict(settings.options),
-            deadline_s=settings.deadline_seconds,
             fallback=settings.fallback,
-            max_html_bytes=settings.max_html_bytes,
+            limits=Limits(deadline_s=settings.deadline_seconds, max_html_bytes=settings.max_html_bytes),
         )
         self.version = load(settings.extractor, dict(settings.options)).version
 

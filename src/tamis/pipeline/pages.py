@@ -47,7 +47,6 @@ class Pages:
             start=shard["start"],
             end=shard["end"],
             max_payload=settings.max_payload,
-            reader=settings.reader,
         )
         self._name = shard["name"]
         self._ledger = ledger

@@ -9,7 +9,7 @@ from typing import Any
 from tamis.pipeline import models
 from tamis.pipeline.curate import EXTRACT, SIFT
 from tamis.pipeline.documents import DOCUMENTS
-from tamis.pipeline.duplicates import CLUSTER, PAIR, verdicts_path
+from tamis.pipeline.duplicates import CLUSTER, EXACT, PAIR, RESOLVE, VERDICT, plan_parts, verdicts_path
 from tamis.pipeline.manifest import Manifest
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
@@ -18,7 +18,7 @@ from tamis.pipeline.storage import InputFiles
 from tamis.pipeline.tokens import TOKENIZE
 from tamis.warc.manifest import Source, Span, split
 
-STEPS = (EXTRACT, SIFT, PAIR, CLUSTER, DOCUMENTS, TOKENIZE)
+STEPS = (EXTRACT, SIFT, PAIR, CLUSTER, RESOLVE, VERDICT, DOCUMENTS, TOKENIZE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,7 @@ class Plan:
     sources: tuple[Source, ...]
     extract: tuple[Shard, ...]
     sift: tuple[Shard, ...]
-    pair: tuple[Shard, ...]
-    cluster: tuple[Shard, ...]
+    dedup: dict[str, tuple[Shard, ...]]
     documents: tuple[Shard, ...]
     tokenize: Step
 
@@ -44,8 +43,7 @@ class Plan:
 
     def steps(self) -> dict[str, tuple[Shard, ...]]:
         """Return the planned units by step, in order."""
-        shards = (self.extract, self.sift, self.pair, self.cluster, self.documents)
-        return {step: of for step, of in zip(STEPS, shards, strict=False) if of}
+        return {EXTRACT: self.extract, SIFT: self.sift, **self.dedup, DOCUMENTS: self.documents}
 
 
 def make(sources: Sequence[Source], settings: Settings, files: InputFiles) -> Plan:
@@ -54,18 +52,18 @@ def make(sources: Sequence[Source], settings: Settings, files: InputFiles) -> Pl
     extract = tuple(_units(sources, steps[EXTRACT], settings, files))
     sift = tuple(Shard(SIFT, unit.name, steps[SIFT].of([unit.fingerprint]), unit.payload) for unit in extract)
     everything = digest([[unit.name, unit.fingerprint] for unit in sift])
-    pair, cluster = _dedup(steps, settings, everything, [unit.name for unit in sift])
-    clustered = cluster[0].fingerprint if cluster else ""
+    dedup = _dedup(steps, settings, everything, [unit.name for unit in sift])
+    clustered = dedup[VERDICT][0].fingerprint if dedup else ""
     documents = tuple(
         Shard(
             DOCUMENTS,
             unit.name,
             steps[DOCUMENTS].of([unit.fingerprint, clustered]),
-            {"verdicts": verdicts_path() if cluster else None, "index": index},
+            {"verdicts": verdicts_path() if dedup else None, "index": index},
         )
         for index, unit in enumerate(sift)
     )
-    return Plan(tuple(sources), extract, sift, pair, cluster, documents, steps[TOKENIZE])
+    return Plan(tuple(sources), extract, sift, dedup, documents, steps[TOKENIZE])
 
 
 def _units(sources: Sequence[Source], step: Step, settings: Settings, files: InputFiles) -> list[Shard]:
@@ -86,15 +84,24 @@ def _payload(source: Source, span: Span) -> dict[str, Any]:
 
 def _dedup(
     steps: dict[str, Step], settings: Settings, everything: str, units: list[str]
-) -> tuple[tuple[Shard, ...], tuple[Shard, ...]]:
+) -> dict[str, tuple[Shard, ...]]:
+    """Return the shards of the four dedup steps; each needs all of the one before."""
     if settings.dedup is None:
-        return (), ()
+        return {}
+    parts = plan_parts(len(units))
+    bands = {f"band-{band:02d}": band for band in range(settings.dedup.bands)}
     pair = tuple(
-        Shard(PAIR, f"band-{band:02d}", steps[PAIR].of([everything, str(band)]), {"band": band, "units": units})
-        for band in range(settings.dedup.bands)
+        Shard(PAIR, name, steps[PAIR].of([everything, name]), {"band": band, "units": units})
+        for name, band in {EXACT: None, **bands}.items()
     )
-    fingerprint = steps[CLUSTER].of([unit.fingerprint for unit in pair])
-    return pair, (Shard(CLUSTER, "all", fingerprint, {"units": units}),)
+    cluster = Shard(CLUSTER, "all", _after(steps[CLUSTER], pair), {"bands": list(bands), "parts": parts})
+    resolve = tuple(Shard(RESOLVE, part, _after(steps[RESOLVE], [cluster], part), {"units": units}) for part in parts)
+    verdict = Shard(VERDICT, "all", _after(steps[VERDICT], resolve), {"units": units, "parts": parts})
+    return {PAIR: pair, CLUSTER: (cluster,), RESOLVE: resolve, VERDICT: (verdict,)}
+
+
+def _after(step: Step, shards: Sequence[Shard], name: str = "") -> str:
+    return step.of([*(shard.fingerprint for shard in shards), name])
 
 
 def _steps(settings: Settings) -> dict[str, Step]:
@@ -123,8 +130,8 @@ def _steps(settings: Settings) -> dict[str, Step]:
         "shard_tokens": settings.tokenize.shard_tokens,
         "separator": settings.tokenize.separator,
     }
-    options = {EXTRACT: extract, SIFT: sift, PAIR: {"dedup": dedup}, CLUSTER: {"dedup": dedup}}
-    options |= {DOCUMENTS: {"output": output}, TOKENIZE: tokenize}
+    options = {EXTRACT: extract, SIFT: sift, DOCUMENTS: {"output": output}, TOKENIZE: tokenize}
+    options |= {step: {"dedup": dedup} for step in (PAIR, CLUSTER, RESOLVE, VERDICT)}
     return {name: Step(name, 1, chosen) for name, chosen in options.items()}
 
 

@@ -19,7 +19,6 @@ class ReadSettings:
 
     unit_bytes: int = 128 << 20  # compressed input per unit of work: 30–120 s of extraction
     max_payload: int = 64 << 20  # a larger record body is set aside as `too_large`
-    reader: str = "fastwarc"
     text_field: str = "text"  # of Parquet and JSONL input
 
 

@@ -14,7 +14,7 @@ from tamis.pipeline.drops import Drops
 from tamis.pipeline.pages import flush_rejected
 from tamis.pipeline.settings import ReadSettings
 from tamis.schema import UNDETERMINED
-from tamis.warc.texts import read_texts
+from tamis.warc.texts import TextReader
 
 STEP = "read"
 BATCH_BYTES = 8 << 20
@@ -28,7 +28,14 @@ class Texts:
     def __init__(
         self, stream: BinaryIO, shard: Mapping[str, Any], settings: ReadSettings, ledger: Ledger, drops: Drops
     ) -> None:
-        self._reader = read_texts(stream, shard["name"], shard["kind"], text_field=settings.text_field)
+        self._reader = TextReader(
+            stream,
+            shard["name"],
+            shard["kind"],
+            text_field=settings.text_field,
+            start=shard["start"],
+            end=shard["end"],
+        )
         self._ledger = ledger
         self._drops = drops
 

@@ -1,0 +1,77 @@
+"""The report in a terminal: the ledger by language and by step, as rich tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tamis.budget.ledger import Amount, Ledger
+from tamis.budget.summary import LanguageSummary, summarise
+
+
+def show(ledger: Ledger, console: Console, *, limit: int = 60) -> None:
+    """Print the funnel, the drops, and the languages, at most `limit` of them."""
+    languages = summarise(ledger)
+    console.print(funnel(ledger))
+    console.print(drops(ledger))
+    console.print(by_language(languages[:limit]))
+    if len(languages) > limit:
+        console.print(f"… and {len(languages) - limit} more languages in ledger.csv.")
+    console.print(totals(ledger, languages))
+
+
+def totals(ledger: Ledger, languages: Sequence[LanguageSummary]) -> Text:
+    """Return one line: records in, documents and tokens out."""
+    records = ledger.total(ledger.steps[0], "in").documents if ledger.steps else 0
+    documents, tokens = sum(r.kept_documents for r in languages), sum(r.kept_tokens for r in languages)
+    kept = sum(row.kept_documents > 0 for row in languages)
+    return Text(f"{records:,} records in; {documents:,} documents and {tokens:,} tokens out, in {kept} languages.")
+
+
+def by_language(languages: Sequence[LanguageSummary]) -> Table:
+    """Return the table of languages, most kept tokens first."""
+    table = _table("Language", "found", "tokens found", "kept", "tokens kept", "yield", title="Ledger by language")
+    table.add_column("costliest rule", overflow="fold")
+    table.add_column("its tokens", justify="right")
+    for row in languages:
+        share = f"{100 * row.kept_tokens / row.found_tokens:.1f} %" if row.found_tokens else "–"
+        numbers = [f"{n:,}" for n in (row.found_documents, row.found_tokens, row.kept_documents, row.kept_tokens)]
+        cost = f"{row.costliest_tokens:,}" if row.costliest_reason else ""
+        table.add_row(Text(row.language), *numbers, share, Text(row.costliest_reason), cost)
+    return table
+
+
+def funnel(ledger: Ledger) -> Table:
+    """Return the table of steps: documents and tokens in and kept."""
+    table = _table("Step", "documents in", "kept", "dropped", "tokens in", "tokens kept", title="Funnel")
+    for step in ledger.steps:
+        taken, kept = ledger.total(step, "in"), ledger.total(step, "kept")
+        numbers = (taken.documents, kept.documents, taken.documents - kept.documents, taken.tokens, kept.tokens)
+        table.add_row(Text(step), *(f"{number:,}" for number in numbers))
+    return table
+
+
+def drops(ledger: Ledger) -> Table:
+    """Return the table of drops by step and reason, all languages."""
+    table = Table(title="Drops", title_justify="left")
+    table.add_column("Step")
+    table.add_column("reason")
+    for name in ("documents", "tokens"):
+        table.add_column(name, justify="right")
+    sums: dict[tuple[str, str], Amount] = {}
+    for step, _, reason, amount in ledger.reasons():
+        sums[step, reason] = sums.get((step, reason), Amount()) + amount
+    for (step, reason), amount in sums.items():
+        table.add_row(Text(step), Text(reason), f"{amount.documents:,}", f"{amount.tokens:,}")
+    return table
+
+
+def _table(first: str, *numbers: str, title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    return table

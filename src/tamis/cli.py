@@ -1,0 +1,198 @@
+"""The command line: each command a few lines around the function of the same name."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from tamis.errors import ConfigError, IncompleteError, TamisError
+
+if TYPE_CHECKING:
+    from tamis.pipeline.run import Report
+
+app = typer.Typer(
+    help="Web crawls in, deduplicated and tokenized multilingual corpora out, every token accounted for.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ManifestArgument = Annotated[
+    str, typer.Argument(help="warc.paths(.gz), a WARC, WET, Parquet or JSONL file, folder, glob")
+]
+OutputArgument = Annotated[str, typer.Argument(help="output folder; running the same command again resumes")]
+RecipeOption = Annotated[str, typer.Option("--recipe", "-r", help="name of a shipped recipe, or path of a .toml file")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="override one recipe key, as in --set dedup.threshold=0.7")
+]
+ExecutorOption = Annotated[str, typer.Option(help="inline, local or ray; all give the same bytes")]
+WorkersOption = Annotated[int | None, typer.Option(min=1, help="worker processes; default: the CPUs available")]
+MemoryOption = Annotated[str, typer.Option(help="what one deduplication shard may hold, such as 1GB")]
+
+
+def console() -> Console:
+    """Return the console for people, on standard output."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+@app.command()
+def run(
+    manifest: ManifestArgument,
+    output: OutputArgument,
+    recipe: RecipeOption = "default",
+    executor: ExecutorOption = "local",
+    workers: WorkersOption = None,
+    address: Annotated[str | None, typer.Option(help="address of a running Ray cluster")] = None,
+    memory: MemoryOption = "1GB",
+    clean: Annotated[bool, typer.Option("--clean", help="remove work/ when done")] = False,
+    override: SetOption = None,
+) -> None:
+    """Turn a manifest of WARCs into documents, token shards and a ledger."""
+    from tamis import recipe as recipes
+    from tamis.progress import progress
+
+    with progress(Console(stderr=True)) as tell:
+        report = recipes.run(
+            manifest,
+            output,
+            recipe=recipe,
+            executor=executor,
+            workers=workers,
+            address=address,
+            overrides=overrides(override),
+            memory=recipes.size(memory),
+            clean=clean,
+            progress=tell,
+        )
+    conclude(report)
+
+
+def conclude(report: Report) -> None:
+    """Print a finished run's totals and where its report is. Raises IncompleteError where inputs were unreadable."""
+    from tamis.budget.summary import summarise
+    from tamis.budget.terminal import by_language, totals
+
+    out = console()
+    languages = summarise(report.ledger)
+    out.print(by_language(languages[:40]))
+    out.print(totals(report.ledger, languages))
+    out.print(f"Report: {escape(report.output)}/report/index.html")
+    if not report.complete:
+        shown = "; ".join(f"{source.name}: {source.problem}" for source in report.problems[:5])
+        raise IncompleteError(
+            f"{len(report.problems)} of the inputs could not be read: {shown}.",
+            "The others are done. Mend the inputs and run the same command again: only they are read.",
+        )
+
+
+@app.command()
+def plan(
+    manifest: ManifestArgument, output: OutputArgument, recipe: RecipeOption = "default", override: SetOption = None
+) -> None:
+    """Say what `run` with the same arguments would do, without doing it."""
+    from rich.table import Table
+
+    from tamis import recipe as recipes
+
+    table = Table(title="Plan", title_justify="left")
+    for name in ("Step", "units", "done already", "to do", "to do again"):
+        table.add_column(name, justify="left" if name == "Step" else "right")
+    for step in recipes.plan(manifest, output, recipe=recipe, overrides=overrides(override)):
+        fresh = step.missing - step.stale
+        table.add_row(step.step, *(str(n) for n in (step.units, step.units - step.missing, fresh, step.stale)))
+    out = console()
+    out.print(table)
+    out.print("Token shards are cut when the documents are known.")
+    _candidates(recipes.load(recipe, overrides(override)))
+
+
+def _candidates(recipe: Any) -> None:
+    """Print how likely MinHash is to see a pair of each similarity."""
+    dedup = recipe.settings().dedup
+    if dedup is not None:
+        from tamis.dedup.options import scurve
+
+        points = ", ".join(f"{similarity:g}: {chance:.3f}" for similarity, chance in scurve(dedup))
+        console().print(f"Near duplicates become candidates with probability, by Jaccard similarity: {points}")
+
+
+@app.command()
+def report(
+    output: OutputArgument,
+    csv: Annotated[bool, typer.Option("--csv", help="print the ledger as CSV")] = False,
+    json: Annotated[bool, typer.Option("--json", help="print the budget as JSON")] = False,
+) -> None:
+    """Print the ledger of a finished run: by step, by reason, by language."""
+    from tamis.budget.terminal import show
+    from tamis.pipeline.run import open_report
+
+    found = open_report(output)
+    if csv or json:
+        name = "ledger.csv" if csv else "report/budget.json"
+        sys.stdout.write(Path(output, name).read_text("utf-8"))
+        return
+    show(found.ledger, console())
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes that ship with the package."""
+    from tamis import recipe as shipped
+
+    for name in shipped.names():
+        console().print(f"{name:12} {escape(str(shipped.load(name).tables.get('description', '')))}")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, what is missing, and the one line that adds it."""
+    from tamis.doctor import show
+
+    if not show(console()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    output: Annotated[str, typer.Argument(help="output folder")] = "demo-out",
+    executor: ExecutorOption = "local",
+    workers: WorkersOption = None,
+) -> None:
+    """Pack the bundled mini web into WARC files and run the default recipe on it."""
+    from tamis import recipe as recipes
+    from tamis.demo import pack
+    from tamis.progress import progress
+
+    manifest = pack(Path(output) / "crawl")
+    with progress(Console(stderr=True)) as tell:
+        found = recipes.run(manifest, Path(output) / "corpus", executor=executor, workers=workers, progress=tell)
+    conclude(found)
+
+
+def overrides(assignments: list[str] | None) -> dict[str, Any]:
+    """Return `key=value` assignments as a mapping; values are TOML, and plain text where they are not."""
+    found = {}
+    for assignment in assignments or []:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {assignment} has no value.", "Write it as --set section.key=value.")
+        try:
+            found[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = text
+    return found
+
+
+def main() -> None:
+    """Run the command line; a Tamis error is one message on standard error and its own exit code."""
+    try:
+        app()
+    except TamisError as error:
+        Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(str(error))}")
+        raise SystemExit(error.exit_code) from None

@@ -1,0 +1,86 @@
+"""The lock: the resolved recipe with versions and checksums beside the output, and the check that a re-run fits it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import tamis
+from tamis.bounds import plain
+from tamis.errors import OutputError
+from tamis.pipeline import models
+from tamis.pipeline.manifest import NAME
+from tamis.pipeline.settings import Settings
+from tamis.pipeline.step import digest
+from tamis.pipeline.storage import Storage
+from tamis.warc.manifest import Source
+
+# Libraries whose version can change a result.
+LIBRARIES = ("fastwarc", "numpy", "pyarrow", "resiliparse", "tokenizers", "trafilatura")
+
+
+def describe(settings: Settings, sources: Sequence[Source]) -> bytes:
+    """Return the lock file of a run, as JSON: the same bytes on every machine with the same versions."""
+    encoder = models.encoder(settings.tokenize.tokenizer)
+    identifier = models.identifier(settings.langid.model)
+    lock = {
+        "recipe": settings.name,
+        "settings": _settings(settings),
+        "models": {
+            "langid": {"name": settings.langid.model, "fingerprint": identifier.fingerprint},
+            "tokenizer": {"sha256": encoder.checksum, "vocabulary": encoder.vocab_size},
+        },
+        "versions": {"tamis": tamis.__version__, **{name: importlib.metadata.version(name) for name in LIBRARIES}},
+        "input": {"sources": len(sources), "digest": digest([[source.name, source.size] for source in sources])},
+    }
+    return (json.dumps(lock, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+
+
+def _settings(settings: Settings) -> dict[str, Any]:
+    return {
+        "read": asdict(settings.read),
+        "url": _rules(settings.url) if settings.url else None,
+        "extract": asdict(settings.extract),
+        "language": {"model": settings.langid.model, **settings.language_options()},
+        "filters": [{"name": chain.name, "rules": _rules(chain)} for chain in settings.filters],
+        "dedup": asdict(settings.dedup) if settings.dedup else None,
+        "tokenize": {"shard_tokens": settings.tokenize.shard_tokens, "separator": settings.tokenize.separator},
+        "output": asdict(settings.output),
+    }
+
+
+def _rules(chain: Any) -> list[dict[str, Any]]:
+    return [
+        {"reason": rule.reason, "at_least": _bound(rule.at_least), "at_most": _bound(rule.at_most)}
+        for rule in chain.rules()
+    ]
+
+
+def _bound(bound: Any) -> Any:
+    """A missing bound is NaN, which JSON has not."""
+    if bound is None:
+        return None
+    value = plain(bound)
+    if isinstance(value, dict):
+        return {code: None if number != number else number for code, number in value.items()}
+    return None if value != value else value
+
+
+def agree(lock: dict[str, Any] | None, settings: Settings, storage: Storage) -> None:
+    """Raise OutputError where the folder belongs to another recipe, or to something that is no run at all.
+
+    The same recipe with other values may go on: what depends on them is redone.
+    """
+    if lock is not None and lock["recipe"] != settings.name:
+        raise OutputError(
+            f"{storage.root} was made by the recipe {lock['recipe']!r}, not {settings.name!r}.",
+            "Choose another output folder, or name the first recipe to go on with it.",
+        )
+    strangers = [] if lock is not None else [path for path in storage.list("")[:1000] if path != NAME]
+    if strangers and not storage.exists(NAME):
+        raise OutputError(
+            f"{storage.root} is not empty and holds no run: {strangers[0]}.", "Choose an empty or new folder."
+        )

@@ -1,0 +1,70 @@
+"""Outputs: the ledger and report files a finished run publishes, and reading them back."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from tamis.budget.ledger import Ledger, from_table
+from tamis.budget.page import render
+from tamis.budget.summary import LanguageSummary, summarise
+from tamis.pipeline import tokens
+from tamis.pipeline.duplicates import VERDICT
+from tamis.pipeline.manifest import Receipt
+from tamis.pipeline.storage import Storage
+from tamis.warc.manifest import Source
+
+BUDGET = "report/budget.json"
+PAGE = "report/index.html"
+
+
+def write_reports(storage: Storage, ledger: Ledger, receipts: Sequence[Receipt], problems: Sequence[Source]) -> None:
+    """Write `ledger.parquet`, `ledger.csv`, and `report/` (budget as JSON and CSV, and a page)."""
+    table = ledger.table()
+    storage.write("ledger.parquet", _parquet(table))
+    storage.write("ledger.csv", _csv(table))
+    languages = summarise(ledger)
+    clusters = {key: n for r in receipts if r.step == VERDICT for key, n in r.facts["cluster_sizes"].items()}
+    budget = {
+        "languages": [language.to_json() for language in languages],
+        "problems": [{"name": source.name, "problem": source.problem} for source in problems],
+        "notes": tokens.notes(receipts),
+        "cluster_sizes": clusters,
+    }
+    storage.write(BUDGET, (json.dumps(budget, indent=1, ensure_ascii=False) + "\n").encode())
+    storage.write("report/budget.csv", _csv(_budget_table(languages)))
+    storage.write(PAGE, render(ledger, languages, [(each.name, each.problem) for each in problems]).encode())
+
+
+def _budget_table(languages: Sequence[LanguageSummary]) -> pa.Table:
+    rows = [language.to_json() for language in languages]
+    return pa.Table.from_pylist(rows) if rows else pa.table({"language": pa.array([], pa.large_string())})
+
+
+def _parquet(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _csv(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pa_csv.write_csv(table, buffer)
+    return buffer.getvalue()
+
+
+def read_ledger(storage: Storage) -> Ledger:
+    """Return the ledger of a published run."""
+    with storage.open("ledger.parquet") as file:
+        return from_table(pq.read_table(file))
+
+
+def read_problems(storage: Storage) -> tuple[Source, ...]:
+    """Return the inputs a published run could not read."""
+    budget = storage.read_json(BUDGET) or {"problems": []}
+    return tuple(Source(each["name"], "", "warc", None, each["problem"]) for each in budget["problems"])

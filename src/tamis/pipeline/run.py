@@ -1,0 +1,166 @@
+"""A run: the plan carried out step by step, committed by receipts, checked, sealed and reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from tamis.budget.ledger import Ledger
+from tamis.errors import InputError, OutputError
+from tamis.pipeline import plan as planning
+from tamis.pipeline import tokens
+from tamis.pipeline.books import check, collect
+from tamis.pipeline.curate import Curate
+from tamis.pipeline.documents import DOCUMENTS, Finish
+from tamis.pipeline.duplicates import Deduplicate
+from tamis.pipeline.executor import Executor, Work
+from tamis.pipeline.lock import agree, describe
+from tamis.pipeline.manifest import NAME, Manifest, Receipt
+from tamis.pipeline.outputs import read_ledger, read_problems, write_reports
+from tamis.pipeline.plan import SIFT, Outlook, Plan
+from tamis.pipeline.settings import Settings
+from tamis.pipeline.shard import Shard
+from tamis.pipeline.spans import repair
+from tamis.pipeline.storage import InputFiles, Storage
+from tamis.warc.manifest import Source, resolve
+
+# Called after every finished unit with (step, units done, units in all, its receipt).
+Progress = Callable[[str, int, int, Receipt], None]
+
+LOCK = "recipe.lock.json"
+# What a run owns in its output folder, and sweeps of files no receipt names.
+FOLDERS = ("documents", "dropped", "signatures", "tokens", "work")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run leaves: the folder, the ledger, and the inputs that could not be read."""
+
+    output: str
+    ledger: Ledger
+    problems: tuple[Source, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every input was read."""
+        return not self.problems
+
+    def table(self) -> pa.Table:
+        """Return the ledger as a table."""
+        return self.ledger.table()
+
+
+class Run:
+    """One manifest, one output folder, one resolved recipe."""
+
+    def __init__(self, manifest: str, output: str, settings: Settings, *, memory: int = 1 << 30) -> None:
+        self.source = manifest
+        self.settings = settings
+        self.storage = Storage(output)
+        self.files = InputFiles(self.storage.where("work/fetched"))
+        self.memory = memory
+
+    def plan(self) -> Plan:
+        """Resolve the input and return the plan. Raises InputError where there is nothing that can be read."""
+        sources = resolve(self.source, self.files)
+        made = planning.make(sources, self.settings, self.files)
+        if not made.extract:
+            problems = "; ".join(f"{source.name}: {source.problem}" for source in sources[:5])
+            raise InputError(f"None of the {len(sources)} inputs can be read: {problems}.", "Check the manifest.")
+        return made
+
+    def outlook(self) -> list[Outlook]:
+        """Return what `execute` would do, without doing it."""
+        return planning.outlook(self.plan(), Manifest(self.storage))
+
+    def execute(self, executor: Executor, *, progress: Progress | None = None, clean: bool = False) -> Report:
+        """Do what is missing, check the books, and publish. Returns the report."""
+        agree(self.storage.read_json(LOCK), self.settings, self.storage)
+        self.storage.probe()
+        plan = self.plan()
+        self.storage.write(LOCK, describe(self.settings, plan.sources))
+        carrier = _Carrier(Manifest(self.storage), executor, progress or (lambda *_: None))
+        shards = self._carry_out(plan, carrier)
+        return self._publish(plan, carrier.manifest, shards, clean)
+
+    def _carry_out(self, plan: Plan, carrier: _Carrier) -> list[Shard]:
+        if carrier.manifest.missing(plan.documents):
+            carrier.manifest.forget_lost()
+        curate = Curate(self.settings, self.storage, self.files)
+        units = self._curate_shards(plan, carrier.manifest)
+        carrier.manifest.void(carrier.manifest.missing(plan.extract))
+        carrier.do(SIFT, curate, units, of=plan.sift)
+        repair(plan, carrier.manifest, lambda again: carrier.do(SIFT, curate, again, of=plan.sift))
+        shards = [*plan.extract, *plan.sift]
+        if self.settings.dedup is not None:
+            for step, of in plan.dedup.items():
+                carrier.do(step, Deduplicate(self.settings.dedup, self.storage, self.memory), of)
+                shards += of
+        carrier.do(DOCUMENTS, Finish(self.settings, self.storage), plan.documents)
+        finished = [carrier.manifest.get(shard) for shard in plan.documents]
+        last = tokens.shards(plan.tokenize, [receipt for receipt in finished if receipt], self.settings)
+        carrier.do(tokens.TOKENIZE, tokens.Tokenize(self.settings, self.storage), last)
+        return [*shards, *plan.documents, *last]
+
+    def _curate_shards(self, plan: Plan, manifest: Manifest) -> list[Shard]:
+        """Return the sift shards, each told whether its texts must be extracted first."""
+        found = []
+        for extract, sift in zip(plan.extract, plan.sift, strict=True):
+            stored = manifest.get(extract) is not None
+            payload = {**sift.payload, "extract": None if stored else extract.fingerprint}
+            found.append(Shard(sift.step, sift.name, sift.fingerprint, payload))
+        return found
+
+    def _publish(self, plan: Plan, manifest: Manifest, shards: list[Shard], clean: bool) -> Report:
+        receipts = [receipt for shard in shards if (receipt := manifest.get(shard))]
+        ledger = collect(receipts, self.settings)
+        check(ledger, receipts, self.settings)
+        for path, data in tokens.folder_files(self.settings, receipts).items():
+            self.storage.write(path, data)
+        problems = tuple(plan.problems())
+        write_reports(self.storage, ledger, receipts, problems)
+        manifest.seal(planning.STEPS, shards)
+        self._sweep(manifest, receipts, clean)
+        return Report(self.storage.root, ledger, problems)
+
+    def _sweep(self, manifest: Manifest, receipts: Sequence[Receipt], clean: bool) -> None:
+        """Remove files of earlier recipes and of attempts that died; with `clean`, all of `work/`."""
+        committed = manifest.files() | set(tokens.folder_files(self.settings, receipts))
+        for folder in FOLDERS:
+            for path in self.storage.list(folder):
+                if path not in committed and not path.startswith("work/fetched/"):
+                    self.storage.delete(path)
+        if clean:
+            self.storage.delete_tree("work")
+
+
+class _Carrier:
+    """Carries shards to the executor and their receipts to the manifest."""
+
+    def __init__(self, manifest: Manifest, executor: Executor, progress: Progress) -> None:
+        self.manifest = manifest
+        self._executor = executor
+        self._progress = progress
+
+    def do(self, step: str, work: Work, shards: Iterable[Shard], *, of: Sequence[Shard] | None = None) -> None:
+        """Do the shards that are missing; `of` are all shards of the step, where `shards` are only some."""
+        given = list(shards)
+        missing = self.manifest.missing(given)
+        self.manifest.void(missing)
+        total = len(of or given)
+        done = total - len(missing)
+        for receipts in self._executor.run(work, missing):
+            for receipt in receipts:
+                self.manifest.add(receipt)
+            done += 1
+            self._progress(step, done, total, receipts[-1])
+
+
+def open_report(output: str) -> Report:
+    """Return the report of a finished run. Raises OutputError where the folder has no sealed run."""
+    storage = Storage(output)
+    if not storage.exists("ledger.parquet") or not storage.exists(NAME):
+        raise OutputError(f"{output} holds no finished run.", "Run `tamis run MANIFEST OUTPUT` first.")
+    return Report(output, read_ledger(storage), read_problems(storage))

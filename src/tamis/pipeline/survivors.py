@@ -1,0 +1,63 @@
+"""Survivors: rows of the sift step's files by (unit, row), read without the rows around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tamis.dedup.documents import Docs, rows_of, units_of
+from tamis.pipeline.curate import sifted_path
+from tamis.pipeline.storage import Storage
+
+# The narrowest column: reading it alone tells how many rows each batch has.
+_COUNTER = "bytes"
+
+
+class Survivors:
+    """Reads one column of survivors by document number; a unit's files are opened when first needed and closed when
+    the next unit's are, because documents are asked for in ascending order."""
+
+    def __init__(self, storage: Storage, units: Sequence[str], column: str) -> None:
+        self._storage = storage
+        self._units = units
+        self._column = column
+        self._open: tuple[int, pa.RecordBatchFileReader, npt.NDArray[np.int64]] | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Survivors:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def __call__(self, docs: Docs) -> pa.Array:
+        """Return the column's values of documents, in the order asked for; `docs` must ascend."""
+        units, rows = units_of(docs), rows_of(docs)
+        pieces = []
+        for unit in np.unique(units):
+            reader, ends = self._reader(int(unit))
+            wanted = rows[units == unit]
+            batches = np.searchsorted(ends, wanted, side="right")
+            for index in np.unique(batches):
+                start = int(ends[index - 1]) if index else 0
+                values = reader.get_batch(int(index)).column(0)
+                pieces.append(values.take(pa.array(wanted[batches == index] - start)))
+        return pa.concat_arrays(pieces) if pieces else pa.array([], pa.large_string())
+
+    def _reader(self, unit: int) -> tuple[pa.RecordBatchFileReader, npt.NDArray[np.int64]]:
+        if self._open is None or self._open[0] != unit:
+            self._stack.close()
+            counter = self._file(unit, _COUNTER)
+            counts = [counter.get_batch(index).num_rows for index in range(counter.num_record_batches)]
+            self._open = unit, self._file(unit, self._column), np.cumsum(np.array(counts, np.int64))
+        return self._open[1], self._open[2]
+
+    def _file(self, unit: int, column: str) -> pa.RecordBatchFileReader:
+        file = self._stack.enter_context(self._storage.open(sifted_path(self._units[unit])))
+        schema = pa.ipc.open_file(file).schema
+        options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(column)])
+        return pa.ipc.open_file(file, options=options)
