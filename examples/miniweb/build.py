@@ -171,7 +171,7 @@ def _other(content: Table, role: str, title: str, main_text: str, fields: Table)
 def _forum(content: Table) -> Page:
     forum = content["forum"]
     text = "\n".join(post["text"] for post in forum["posts"])
-    body = markup.posts(forum["posts"], content["chrome"]["reply"])
+    body = markup.posts(forum["posts"])
     return _other(content, "forum", forum["title"], text, {"body": body})
 
 
