@@ -293,7 +293,8 @@ def _render(page: Page) -> str:
     if page.layout == "oldstyle" and declares:
         meta = f'<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset={page.charset}">'
     fields = page.fields | {"charset_meta": meta, "url": markup.escape(page.url)}
-    return markup.damage(markup.fill(page.layout, fields), page.damage)
+    rendered: str = markup.damage(markup.fill(page.layout, fields), page.damage)
+    return rendered
 
 
 def encode(page: Page) -> bytes:
