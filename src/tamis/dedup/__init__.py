@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from tamis.dedup.bands import candidates
     from tamis.dedup.bridge import from_datasketch, to_datasketch
     from tamis.dedup.components import Components, find_components
-    from tamis.dedup.deduplicate import deduplicate
     from tamis.dedup.drops import cluster_sizes, combine, of_unit
     from tamis.dedup.exact import exact_duplicates
+    from tamis.dedup.inmemory import deduplicate
     from tamis.dedup.minhash import sign
     from tamis.dedup.options import DedupOptions, band_names, scurve
-    from tamis.dedup.resolve import resolve
+    from tamis.dedup.verdicts import resolve
 
 _HOMES = {
     "Components": "components",
@@ -23,12 +23,12 @@ _HOMES = {
     "candidates": "bands",
     "cluster_sizes": "drops",
     "combine": "drops",
-    "deduplicate": "deduplicate",
+    "deduplicate": "inmemory",
     "exact_duplicates": "exact",
     "find_components": "components",
     "from_datasketch": "bridge",
     "of_unit": "drops",
-    "resolve": "resolve",
+    "resolve": "verdicts",
     "scurve": "options",
     "sign": "minhash",
     "to_datasketch": "bridge",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,9 @@ def to_datasketch(texts: pa.Array, options: DedupOptions) -> list[Any]:
         from datasketch import LeanMinHash
     except ImportError as error:
         raise MissingExtraError("datasketch is not installed.", "pip install 'tamis[compat]'") from error
-    return [LeanMinHash(seed=options.seed, hashvalues=row) for row in signatures(texts, options)]
+    # datasketch 2 guards against mixing hash schemes and wants one named; before 2 there was no such argument.
+    scheme = {"scheme": "legacy"} if "scheme" in inspect.signature(LeanMinHash).parameters else {}
+    return [LeanMinHash(seed=options.seed, hashvalues=row, **scheme) for row in signatures(texts, options)]
 
 
 def from_datasketch(minhashes: list[Any], options: DedupOptions) -> pa.RecordBatch:

@@ -83,8 +83,8 @@ def exact_duplicates(
     """Return the exact duplicates within scope: `doc`, `kept_doc` (uint64), one row per removed document, by `doc`.
 
     `streams` gives (unit, batch) with columns `exact` and, for scope "language", `language`; batches of one unit come
-    in row order. A `priority` column (float64, higher stays; null is lowest) overrides document order. At most about
-    `memory` bytes are sorted at once; runs are spilled to `scratch`.
+    in row order. For a survivor other than "first", a `priority` column (float64, higher stays; null is lowest) goes
+    before document order. At most about `memory` bytes are sorted at once; runs are spilled to `scratch`.
     """
     with Sorter(_RECORD, memory, scratch) as sorter:
         for doc, batch in document_ids(streams):
@@ -103,7 +103,7 @@ def _records(doc: npt.NDArray[np.uint64], batch: pa.RecordBatch, options: DedupO
     records = np.zeros(len(present), _RECORD)
     records["high"] = words[:, 0] ^ scope_hashes(batch, options)[present]
     records["low"], records["doc"] = words[:, 1], doc[present]
-    if "priority" in batch.schema.names:
+    if options.survivor != "first" and "priority" in batch.schema.names:
         ranks = batch.column("priority").cast(pa.float64()).fill_null(-np.inf).to_numpy(zero_copy_only=False)
         records["rank"] = -ranks[present]
     return records

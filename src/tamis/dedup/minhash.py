@@ -57,12 +57,13 @@ def _minima(offsets: Offsets, hashes: Hashes, multipliers: Hashes, increments: H
 
 
 @kernel
-def _keys(minima: Hashes, rows_per_band: int, out: Hashes) -> None:
+def _keys(minima: Hashes, bands: int, rows_per_band: int, out: Hashes) -> None:
+    """Row i of band b in set k is row i of plain band b + i·k: bands of different sets share one value at most."""
     for row in range(len(minima)):
         for band in range(len(out)):
-            key = np.uint64(band + 1)
+            key, shift = np.uint64(band + 1), band // bands
             for i in range(rows_per_band):
-                key = mix(key ^ minima[row, band * rows_per_band + i])
+                key = mix(key ^ minima[row, (band + i * shift) % bands * rows_per_band + i])
             out[band, row] = key
 
 
@@ -77,11 +78,11 @@ def minhashes(offsets: Offsets, hashes: Hashes, count: int, seed: int) -> Hashes
 
 
 def band_keys(minima: Hashes, options: DedupOptions) -> Hashes:
-    """Return one key per band and document, shape (bands, n): equal where all rows of the band agree."""
+    """Return one key per band and document, shape (bands · band_sets, n): equal where all rows of the band agree."""
     if minima.shape[1] != options.hashes:
         raise ValueError(f"{minima.shape[1]} MinHash values, but {options.bands} x {options.rows_per_band} are needed")
-    out = np.empty((options.bands, len(minima)), np.uint64)
-    _keys(minima, options.rows_per_band, out)
+    out = np.empty((options.bands * options.band_sets, len(minima)), np.uint64)
+    _keys(minima, options.bands, options.rows_per_band, out)
     return out
 
 

@@ -16,8 +16,8 @@ from tamis.dedup.documents import Docs, rows_of
 from tamis.dedup.drops import combine
 from tamis.dedup.exact import exact_duplicates
 from tamis.dedup.minhash import sign
-from tamis.dedup.options import DedupOptions
-from tamis.dedup.resolve import resolve
+from tamis.dedup.options import DedupOptions, band_names
+from tamis.dedup.verdicts import resolve
 
 
 def deduplicate(
@@ -59,7 +59,7 @@ def deduplicate(
         exact = exact_duplicates([(0, signed)], options, memory=memory, scratch=scratch)
         buckets = [
             batch
-            for band in range(options.bands)
+            for band in range(len(band_names(options)))
             for batch in candidates([(0, signed)], band, options, memory=memory, scratch=scratch)
         ]
         components = find_components(lambda: buckets, exclude=exact.column("doc").to_numpy())
