@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zlib
 from collections.abc import Iterator
 
 import brotli
 import zstandard
+
+from tamis.warc import zstd
 
 _STEP = 64 << 10
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
@@ -121,6 +124,9 @@ def _zstandard(body: bytes) -> Iterator[bytes]:
     reader = decompressor.stream_reader(body, read_across_frames=True)
     while piece := reader.read(_STEP):
         yield piece
+    # The library reads a cut frame as if it were whole.
+    if zstd.frame_size(io.BytesIO(body), 0) <= 0:
+        raise EOFError
 
 
 _DECODERS = {

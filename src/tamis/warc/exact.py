@@ -14,6 +14,7 @@ from tamis.warc.record import DAMAGED, Frame
 
 _START = re.compile(rb"(?<=\n)WARC/[01]\.\d")
 _SCAN = 1 << 20
+_FAR = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +112,14 @@ def _record(member: Member, head: Header | None, max_block: int) -> Frame:
     After a record the member has ended and was verified, or a line end and the next record follow.
     """
     frame = Frame(member.next_offset(), DAMAGED)
-    if head is None or (member.records and member.records >= member.end - member.offset):
+    if head is None:
         frame.problem, frame.detail = member.fault or "damaged", "no WARC header"
         member.take(1)
+        return frame
+    if member.records and member.records + 1 >= member.end - member.offset:
+        # Only a bomb has more records than compressed bytes; its offsets would run into the next member's.
+        frame.problem, frame.detail = "damaged", "more records than bytes"
+        member.skip(_FAR)
         return frame
     frame.url, frame.date, frame.http, frame.truncated = head.url, head.date, head.http, head.truncated
     member.take(head.size)

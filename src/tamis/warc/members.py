@@ -116,7 +116,7 @@ class ZstdMember(Member):
         extent = zstd.frame_size(stream, offset)
         self.fault = "" if extent > 0 else ("truncated" if extent == 0 else "damaged")
         self._reader = None if self.fault else zstd.open_frame(stream, offset, extent, dictionary)
-        self._extent = extent
+        self.end = offset + max(extent, 0)
 
     def _more(self) -> bytes:
         assert self._reader is not None
@@ -125,9 +125,7 @@ class ZstdMember(Member):
         except zstd.ERRORS:
             self.fault = "damaged"
             return b""
-        if not data:
-            self.ended = True
-            self.end = self.offset + self._extent
+        self.ended = not data
         return data
 
 

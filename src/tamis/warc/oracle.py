@@ -20,18 +20,20 @@ def read_warcio(stream: BinaryIO, *, max_payload: int = MAX_PAYLOAD) -> Iterator
     offset = 0
     try:
         for record in iterator:
-            offset = iterator.get_record_offset()
-            yield message.to_record(_frame(record, offset), max_payload)
+            frame = _frame(record)
+            # warcio skips the rest of the record to tell its offset, so the block is read before.
+            offset = frame.offset = iterator.get_record_offset()
+            yield message.to_record(frame, max_payload)
     except Exception as error:  # warcio lets whatever its parsers raise escape
         yield Record(offset, DAMAGED, problem="damaged", detail=f"{type(error).__name__}: {error}")
 
 
-def _frame(record: Any, offset: int) -> Frame:
+def _frame(record: Any) -> Frame:
     fields = record.rec_headers
     block = record.raw_stream.read()
     expected = record.length or 0
     kind = (record.rec_type or "unknown").lower()
-    frame = Frame(offset, kind, date=fields.get_header("WARC-Date"), block=block)
+    frame = Frame(0, kind, date=fields.get_header("WARC-Date"), block=block)
     frame.url = header.url_of((fields.get_header("WARC-Target-URI") or "").encode("utf-8", "replace"))
     frame.http = header.is_http((fields.get_header("Content-Type") or "").encode("latin-1", "replace"))
     frame.truncated = fields.get_header("WARC-Truncated") or ""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from tamis.errors import unknown
 from tamis.warc import codecs, exact, fast, message
 from tamis.warc.exact import Bounds, Cursor
+from tamis.warc.oracle import WarcioReader
 from tamis.warc.record import DAMAGED, MAX_PAYLOAD, Frame, Record
 
 _FAR = 1 << 62
@@ -72,3 +74,18 @@ class Reader:
             cursor.boundary = yield from fast.frames(
                 self._stream, cursor.boundary, self._bounds, plain=self._codec.plain
             )
+
+
+def open_reader(
+    stream: BinaryIO,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    max_payload: int = MAX_PAYLOAD,
+    reader: str = "fastwarc",
+) -> Reader | WarcioReader:
+    """Return a reader by name: `fastwarc` (this project's, on top of FastWARC) or `warcio` (the reference)."""
+    readers = {"fastwarc": Reader, "warcio": WarcioReader}
+    if reader not in readers:
+        raise unknown("reader", reader, readers)
+    return readers[reader](stream, start=start, end=end, max_payload=max_payload)

@@ -1,0 +1,146 @@
+"""Damage: cuts, corrupt members, spans and hostile bytes, and the shared collection beside warcio and FastWARC."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastwarc.warc import ArchiveIterator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tamis.errors import UnknownNameError
+from tamis.warc.oracle import read_warcio
+from tamis.warc.reader import Reader, open_reader
+from tamis.warc.record import DAMAGED, Record
+
+
+def read(data: bytes, **options: Any) -> list[Record]:
+    return list(Reader(io.BytesIO(data), **options))
+
+
+def bodies(records: list[Record]) -> dict[str, bytes]:
+    return {record.url or "": record.payload for record in records if record.type == "response" and not record.problem}
+
+
+def test_every_cut_is_seen(written: Any) -> None:
+    dice = random.Random(7)
+    for cut in sorted(dice.sample(range(1, len(written.data)), 120)):
+        whole = [end for end in written.ends if end <= cut]
+        records = read(written.data[:cut])
+        good = bodies(records)
+        assert good == {url: written.bodies[url] for url in list(written.bodies)[: len(whole)]}
+        assert [record.problem for record in records[len(whole) :]] == ([] if cut in whole else ["truncated"])
+
+
+def test_damaged_members_cost_themselves_alone(written: Any) -> None:
+    dice = random.Random(11)
+    for _ in range(25):
+        count = dice.randint(1, 20)
+        victims = sorted(dice.sample(range(len(written.offsets)), count))
+        data = bytearray(written.data)
+        for victim in victims:
+            start, end = written.offsets[victim], written.ends[victim]
+            at = dice.randrange(start, end - 8)
+            data[at : at + 8] = bytes(byte ^ dice.randint(1, 255) for byte in data[at : at + 8])
+        records = read(bytes(data))
+        lost = {f"https://example.org/{victim}" for victim in victims}
+        good = bodies(records)
+        assert {url for url in written.bodies if url not in lost} <= set(good)
+        assert all(written.bodies[url] == body for url, body in good.items())
+        assert 1 <= sum(record.type == DAMAGED for record in records) <= count
+
+
+@pytest.mark.parametrize("damage", [False, True])
+def test_spans_meet_exactly(container: Any, damage: bool) -> None:
+    data = container.data
+    if container.name in ("lz4", "bz2"):
+        pytest.skip("these are one span")
+    if damage:
+        middle = len(data) // 2
+        data = data[:middle] + b"\x55" * 40 + data[middle + 40 :]
+    whole = read(data)
+    dice = random.Random(len(data))
+    for unit in [*(dice.randrange(1, len(data)) for _ in range(12)), 37]:
+        found: list[Record] = []
+        expected = 0
+        for start in range(0, len(data), unit):
+            reader = Reader(io.BytesIO(data), start=start, end=min(start + unit, len(data)))
+            found += reader
+            if start:
+                assert reader.first_offset == expected
+            expected = reader.next_offset
+        assert [(r.offset, r.type, r.payload, r.detail) for r in found] == [
+            (r.offset, r.type, r.payload, r.detail) for r in whole
+        ]
+
+
+def test_packed_files_are_one_span(made: Any) -> None:
+    data = made.containers["bz2"]()
+    first = Reader(io.BytesIO(data), end=100)
+    assert len(list(first)) == 6
+    assert list(Reader(io.BytesIO(data), start=100)) == []
+
+
+@settings(deadline=None, max_examples=120)
+@given(data=st.data())
+def test_hostile_bytes_never_raise(made: Any, data: st.DataObject) -> None:
+    base = bytearray(made.containers[data.draw(st.sampled_from(list(made.containers)))]())
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(base)))
+        base[at : at + data.draw(st.integers(0, 50))] = data.draw(st.binary(max_size=50))
+    records = read(bytes(base))
+    offsets = [record.offset for record in records]
+    assert offsets == sorted(set(offsets))
+    good = bodies(records)
+    assert all(body == made.bodies.get(url, body) or b"WARC" in body for url, body in good.items())
+
+
+def test_readers_by_name(made: Any) -> None:
+    data = made.packed(*made.records)
+    assert list(open_reader(io.BytesIO(data), reader="warcio")) == list(open_reader(io.BytesIO(data)))
+    with pytest.raises(UnknownNameError, match="warcoi"):
+        open_reader(io.BytesIO(data), reader="warcoi")
+
+
+def fastwarc_responses(path: Path) -> Iterator[int]:
+    """Yield block lengths of the whole response records FastWARC gives before it fails."""
+    with path.open("rb") as stream:
+        try:
+            for record in ArchiveIterator(stream, parse_http=False):
+                block = record.reader.read()
+                if record.record_type == 4 and len(block) == record.content_length:
+                    yield len(block)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+
+
+def test_shared_collection(shared_warcs: list[Path], capfd: pytest.CaptureFixture[str]) -> None:
+    totals: Counter[str] = Counter()
+    for path in shared_warcs:
+        data = path.read_bytes()
+        records = read(data)
+        assert [record.offset for record in records] == sorted({record.offset for record in records}), path
+        totals["records"] += len(records)
+        totals["damaged"] += sum(record.type == DAMAGED for record in records)
+        # HTTP faults, which the other readers do not look for, are not a matter of framing.
+        ours = Counter(record.url for record in records if record.type == "response")
+        peers = read_warcio(io.BytesIO(data))
+        theirs = [record for record in peers if record.type == "response" and record.problem in ("", "truncated")]
+        if not theirs and not ours:
+            continue
+        assert sum(ours.values()) >= len(list(fastwarc_responses(path))), path
+        totals["warcio more"] += sum(ours.values()) < len(theirs)
+        by_offset = {record.offset: record for record in records}
+        for record in theirs:
+            mine = by_offset.get(record.offset)
+            if mine and not (mine.problem or record.problem):
+                assert mine.payload == record.payload, (path, record.offset)
+    assert totals["records"] > 2500
+    print(totals)
