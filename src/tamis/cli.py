@@ -166,12 +166,19 @@ def demo(
 ) -> None:
     """Pack the bundled mini web into WARC files and run the default recipe on it."""
     from tamis import recipe as recipes
-    from tamis.demo import pack
+    from tamis.demo import blocklist, pack
     from tamis.progress import progress
 
     manifest = pack(Path(output) / "crawl")
     with progress(Console(stderr=True)) as tell:
-        found = recipes.run(manifest, Path(output) / "corpus", executor=executor, workers=workers, progress=tell)
+        found = recipes.run(
+            manifest,
+            Path(output) / "corpus",
+            executor=executor,
+            workers=workers,
+            overrides={"url.domains": str(blocklist())},
+            progress=tell,
+        )
     conclude(found)
 
 

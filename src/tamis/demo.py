@@ -27,3 +27,8 @@ def pack(output: Path) -> Path:
     spec.loader.exec_module(packing)
     packing.pack(home / "pages", output)
     return output / "warc.paths"
+
+
+def blocklist() -> Path:
+    """Return the list of hosts the demo blocks."""
+    return folder().absolute() / "blocked_domains.txt"

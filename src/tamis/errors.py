@@ -79,7 +79,7 @@ class WorkerError(TamisError):
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return "Did you mean 'x'?" for the valid name closest to `name`, or the list of valid names when none is close."""
+    """Return "Did you mean 'x'?" for the valid name closest to `name`, or the valid names when none is close."""
     names = sorted(valid)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:

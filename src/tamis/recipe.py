@@ -138,10 +138,13 @@ def parse(name: str, kind: type[T], table: Mapping[str, Any], convert: Mapping[s
     return kind(**values)
 
 
+# What TOML may give for a field's type; a whole number will do where a fraction is wanted.
+_ACCEPTED: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
+
+
 def _typed(where: str, value: Any, hint: Any) -> Any:
-    wanted = {int: int, float: (int, float), str: str, bool: bool}.get(hint)
-    wrong = wanted is not None and (not isinstance(value, wanted) or (isinstance(value, bool) and hint is not bool))
-    if wrong:
+    accepted = _ACCEPTED.get(hint)
+    if accepted and (not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool)):
         raise ConfigError(f"{where} is {value!r}.", f"It must be of type {hint.__name__}.")
     return float(value) if hint is float else value
 

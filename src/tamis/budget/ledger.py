@@ -1,4 +1,4 @@
-"""The ledger: documents, bytes, characters and tokens by step, language and reason; its books balance or the run fails."""
+"""The ledger: documents, bytes, characters and tokens by step, language and reason; unbalanced books fail the run."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ ASSIGNED = "language"
 
 @dataclass(frozen=True, slots=True)
 class LanguageSummary:
-    """One language from identification to tokens. `found_*` is what was identified, `kept_*` what the last step kept."""
+    """One language from identification to tokens: `found_*` was identified, `kept_*` is what the last step kept."""
 
     language: str
     found_documents: int

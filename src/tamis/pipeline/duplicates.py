@@ -19,7 +19,7 @@ from tamis.dedup.components import MEMBERS, find_components
 from tamis.dedup.drops import combine, of_unit
 from tamis.dedup.exact import exact_duplicates
 from tamis.dedup.options import DedupOptions, band_names
-from tamis.dedup.resolve import resolve
+from tamis.dedup.verdicts import resolve
 from tamis.pipeline.curate import WORK_FILE, signatures_path
 from tamis.pipeline.documents import VERDICTS
 from tamis.pipeline.manifest import Receipt

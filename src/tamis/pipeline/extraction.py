@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from tamis.budget.ledger import Amount, Ledger
 from tamis.columns import as_text, byte_lengths
-from tamis.extract.sandbox import Failure
+from tamis.extract.extractor import Failure
 from tamis.pipeline import models
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.pages import Page, Pages, flush_rejected, to_batch
@@ -85,7 +85,7 @@ class Extraction:
                 continue
             result = next(extracted)
             if isinstance(result, Failure):
-                yield page, None, "", result.reason, result.detail
+                yield page, None, "", result.reason.removeprefix("extract:"), result.detail
             else:
                 yield page, result.title, result.text, "" if result.text.strip() else "empty", None
 
@@ -124,7 +124,8 @@ class Extraction:
             "language": languages.field("language"),
             "language_score": languages.field("score"),
         }
-        return pa.RecordBatch.from_arrays([_array(columns[field.name], field.type) for field in EXTRACTED], EXTRACTED)
+        arrays = [_array(columns[field.name], field.type) for field in EXTRACTED]
+        return pa.RecordBatch.from_arrays(arrays, schema=EXTRACTED)
 
 
 def _row(page: Page, size: int) -> dict[str, Any]:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tamis.pipeline.settings import ExtractSettings
 
 if TYPE_CHECKING:
-    from tamis.extract.extractor import Extracted
-    from tamis.extract.sandbox import Failure
+    from tamis.extract.extractor import Extracted, Failure
     from tamis.langid.identify import Identifier
     from tamis.tokenize.encode import Encoder
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import pyarrow as pa
+
 from tamis.budget.ledger import Amount, Ledger
 from tamis.extract.checks import precheck
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.settings import ReadSettings
-from tamis.schema import UNDETERMINED
-from tamis.warc.reader import Reader, Record
+from tamis.schema import DROPPED, TEXT, UNDETERMINED
+from tamis.warc.reader import Reader
+from tamis.warc.record import Record
 
 STEP = "read"
 PAGE_TYPES = ("response", "resource")
@@ -100,7 +103,7 @@ def reject(record: Record) -> tuple[str, float | None]:
         return f"record_{record.type or 'untyped'}", None
     if record.status is not None and record.status != 200:
         return "http_status", float(record.status)
-    return precheck(record.mime, record.payload) or "", None
+    return (precheck(record.mime, record.payload) or "").removeprefix("extract:"), None
 
 
 def rejection(name: str, record: Record, reason: str, value: float | None) -> dict[str, Any]:
@@ -125,12 +128,8 @@ def flush_rejected(drops: Drops, step: str, rows: list[dict[str, Any]]) -> None:
         rows.clear()
 
 
-def to_batch(rows: list[dict[str, Any]]) -> Any:
+def to_batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
     """Return dictionaries with equal keys as a record batch with DROPPED's types."""
-    import pyarrow as pa
-
-    from tamis.schema import DROPPED, TEXT
-
     names = list(rows[0])
     types = {name: DROPPED.field(name).type if name in DROPPED.names else TEXT for name in names}
     arrays = [pa.array([row[name] for row in rows], types[name]) for name in names]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tamis.pipeline import models
@@ -105,8 +105,6 @@ def _after(step: Step, shards: Sequence[Shard], name: str = "") -> str:
 
 
 def _steps(settings: Settings) -> dict[str, Step]:
-    from dataclasses import asdict
-
     encoder = models.encoder(settings.tokenize.tokenizer)
     read = asdict(replace(settings.read, unit_bytes=0))
     output = asdict(settings.output)
@@ -130,7 +128,8 @@ def _steps(settings: Settings) -> dict[str, Step]:
         "shard_tokens": settings.tokenize.shard_tokens,
         "separator": settings.tokenize.separator,
     }
-    options = {EXTRACT: extract, SIFT: sift, DOCUMENTS: {"output": output}, TOKENIZE: tokenize}
+    options: dict[str, Mapping[str, Any]] = {EXTRACT: extract, SIFT: sift, TOKENIZE: tokenize}
+    options[DOCUMENTS] = {"output": output}
     options |= {step: {"dedup": dedup} for step in (PAIR, CLUSTER, RESOLVE, VERDICT)}
     return {name: Step(name, 1, chosen) for name, chosen in options.items()}
 

@@ -57,8 +57,16 @@ def _join(workers: int | None, address: str | None) -> bool:
     """Connect to Ray; returns whether this call started the connection."""
     if ray.is_initialized():
         return False
-    cpus = {} if address else {"num_cpus": workers, "include_dashboard": False}
-    ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **cpus)
+    if address:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    else:
+        ray.init(
+            address="local",
+            num_cpus=workers,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
     return True
 
 
@@ -91,6 +99,6 @@ def run_unit(code: bytes, shard: Shard) -> bytes:
     """Run one unit in a Ray worker; returns its pickled receipts or its pickled error."""
     work: Work = cloudpickle.loads(code)
     try:
-        return cloudpickle.dumps(work(shard))
+        return bytes(cloudpickle.dumps(work(shard)))
     except Exception as error:
-        return cloudpickle.dumps(portable(error, shard))
+        return bytes(cloudpickle.dumps(portable(error, shard)))

@@ -12,14 +12,14 @@ from tamis.errors import InputError, OutputError
 from tamis.pipeline import plan as planning
 from tamis.pipeline import tokens
 from tamis.pipeline.books import check, collect
-from tamis.pipeline.curate import Curate
+from tamis.pipeline.curate import SIFT, Curate
 from tamis.pipeline.documents import DOCUMENTS, Finish
 from tamis.pipeline.duplicates import Deduplicate
 from tamis.pipeline.executor import Executor, Work
 from tamis.pipeline.lock import agree, describe
 from tamis.pipeline.manifest import NAME, Manifest, Receipt
 from tamis.pipeline.outputs import read_ledger, read_problems, write_reports
-from tamis.pipeline.plan import SIFT, Outlook, Plan
+from tamis.pipeline.plan import Outlook, Plan
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.spans import repair

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from tamis.pipeline.settings import LangidSettings, Settings
 from tamis.schema import EXTRACTED, UNDETERMINED
 
 LANGUAGE = "language"
+NOT_LANGUAGE = "zxx"
 _ROW = "row"
 
 
@@ -90,9 +92,9 @@ class Sift:
                 self.ledger.book(step, languages[row].as_py(), "dropped", amount, part["reason"])
 
 
-def _by_row(removed: pa.RecordBatch) -> Iterator[list[dict[str, int | str]]]:
+def _by_row(removed: pa.RecordBatch) -> Iterator[list[dict[str, Any]]]:
     """Yield the entries of each row together; `removed` is sorted by row."""
-    held: list[dict[str, int | str]] = []
+    held: list[dict[str, Any]] = []
     for entry in removed.to_pylist():
         if held and held[0][_ROW] != entry[_ROW]:
             yield held
@@ -105,20 +107,25 @@ def _by_row(removed: pa.RecordBatch) -> Iterator[list[dict[str, int | str]]]:
 def judge_language(batch: pa.RecordBatch, settings: LangidSettings) -> tuple[pa.Array, pa.Array, pa.Array]:
     """Return (reason, value, threshold) by row; the reason is null where the language is accepted.
 
-    Undetermined languages are kept and counted: `at_least` does not bind them, a `keep` list without them does.
+    What is no language at all (code, markup, noise: ISO 639's `zxx`) goes unless the recipe keeps it. Undetermined
+    languages are kept and counted: `at_least` does not bind them, a `keep` list without them does.
     """
     languages = batch.column("language")
-    scores = batch.column("language_score").cast(pa.float64())
+    scores = batch.column("language_score").cast(pa.float64()).to_numpy(zero_copy_only=False)
     bounds = resolve(settings.at_least, languages, batch.num_rows)
-    unknown = pc.starts_with(languages, UNDETERMINED).to_numpy(zero_copy_only=False)
-    low: npt.NDArray[np.bool_] = (np.asarray(scores) < bounds) & ~unknown
-    other = np.zeros(batch.num_rows, bool)
-    if settings.keep is not None:
-        other = ~pc.is_in(languages, pa.array(settings.keep, languages.type)).to_numpy(zero_copy_only=False)
-    reason = np.where(other, "language", np.where(low, "language_score", None))
-    value = np.where(low & ~other, np.asarray(scores), np.nan)
-    threshold = np.where(low & ~other, bounds, np.nan)
+    asked = settings.keep is not None
+    other = _mask(pc.invert(pc.is_in(languages, pa.array(settings.keep or [], languages.type)))) & asked
+    none = _mask(pc.starts_with(languages, NOT_LANGUAGE)) & (not asked)
+    low = (scores < bounds) & ~_mask(pc.starts_with(languages, UNDETERMINED)) & ~other & ~none
+    reason = np.full(batch.num_rows, None, object)
+    reason[other], reason[none], reason[low] = "language", "not_language", "language_score"
+    value, threshold = np.where(low, scores, np.nan), np.where(low, bounds, np.nan)
     return pa.array(reason, pa.large_string()), _floats(value), _floats(threshold)
+
+
+def _mask(values: pa.BooleanArray) -> npt.NDArray[np.bool_]:
+    mask: npt.NDArray[np.bool_] = values.to_numpy(zero_copy_only=False)
+    return mask
 
 
 def _floats(values: npt.NDArray[np.float64]) -> pa.Array:

@@ -1,0 +1,45 @@
+# Fresh machine: `make demo` and `make test` need Python 3.11 or later, make, a C++ compiler and a package index.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
+
+.PHONY: demo test lint bench fix clean
+
+# Stamps: each set of extras is installed once, and again when what it depends on changes.
+$(VENV)/base: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) -e '.[ray,lm]'
+	touch $@
+
+$(VENV)/test: $(VENV)/base
+	$(PIP) -e '.[ray,lm,cloud,compat,report,test]'
+	touch $@
+
+$(VENV)/lint: $(VENV)/base
+	$(PIP) -e '.[lint]'
+	touch $@
+
+demo: $(VENV)/base
+	$(BIN)/tamis demo demo-out
+
+test: $(VENV)/test
+	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+lint: $(VENV)/lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/lint_text.py
+	$(BIN)/python tools/lint_sizes.py
+
+fix: $(VENV)/lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/test
+	$(BIN)/python benchmarks/end_to_end.py
+
+clean:
+	rm -rf $(VENV) demo-out build dist
