@@ -241,15 +241,16 @@ class InputFiles:
 
     def list(self, uri: str) -> list[str]:
         """Return the files below a folder, or those that match a glob, sorted."""
-        scheme = f"{uri.split('://')[0]}://" if "://" in uri else ""
-        wild = any(sign in uri for sign in "*?[")
-        folder = uri[: min(uri.find(sign) for sign in "*?[" if sign in uri)].rpartition("/")[0] or "." if wild else uri
-        files, path = filesystem(folder)
-        if not scheme:
-            path = folder
+        from tamis.warc.manifest import LocalFiles
+
+        if "://" not in uri:
+            return LocalFiles().list(uri)
+        wild = [uri.find(sign) for sign in "*?[" if sign in uri]
+        files, path = filesystem(uri[: min(wild)].rpartition("/")[0] if wild else uri)
         found = files.get_file_info(fs.FileSelector(path, recursive=True, allow_not_found=True))
-        paths = sorted(scheme + info.path for info in found if info.is_file)
-        return [found for found in paths if fnmatch.fnmatchcase(found, uri)] if wild else paths
+        scheme = uri.partition("://")[0]
+        paths = sorted(f"{scheme}://{info.path}" for info in found if info.is_file)
+        return [each for each in paths if fnmatch.fnmatchcase(each, uri)] if wild else paths
 
     def identity(self, uri: str, size: int) -> str:
         """Return what tells one content of a file from another: its size, and for local files a hash of both ends."""
