@@ -44,10 +44,10 @@ def parse(data: bytes) -> Header | None:
     return Header(
         end.end(),
         fields.get(b"warc-type", b"").decode("latin-1").lower() or "unknown",
-        url_of(fields.get(b"warc-target-uri")),
+        bare_url(_text(fields.get(b"warc-target-uri"))),
         _text(fields.get(b"warc-date")),
         int(length),
-        is_http(fields.get(b"content-type", b"")),
+        is_http(fields.get(b"content-type", b"").decode("latin-1")),
         _text(fields.get(b"warc-truncated")) or "",
     )
 
@@ -65,15 +65,13 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("utf-8", "replace")
 
 
-def url_of(value: bytes | None) -> str | None:
-    """Return a WARC-Target-URI as text, without the angle brackets that wget 1.14 puts around it."""
-    if not value:
-        return None
-    if value.startswith(b"<") and value.endswith(b">"):
+def bare_url(value: str | None) -> str | None:
+    """Return a WARC-Target-URI without the angle brackets that wget 1.14 puts around it; None where it is empty."""
+    if value and value[0] == "<" and value[-1] == ">":
         value = value[1:-1]
-    return value.decode("utf-8", "replace")
+    return value or None
 
 
-def is_http(content_type: bytes) -> bool:
+def is_http(content_type: str) -> bool:
     """Return whether a WARC Content-Type announces an HTTP message."""
-    return content_type[:16].lower() == b"application/http"
+    return content_type[:16].lower() == "application/http"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from tamis.warc import coding
 from tamis.warc.record import Frame, Record
 
-_END = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(rb"[A-Za-z]+/?[\d.]*[ \t]+(\d{3})(?!\d)")
-_FIELD = re.compile(
-    rb"^(content-(?:type|length|encoding)|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)",
-    re.I | re.M,
-)
+_VALUE = re.compile(rb"[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:+-]+)", re.I)
+_NAMES = (b"\ncontent-type", b"\ncontent-length", b"\ncontent-encoding", b"\ntransfer-encoding")
+# Longest HTTP header, in bytes; servers refuse far shorter ones.
+MAX_HEAD = 64 << 10
+_HTTP_TYPES = frozenset({"response", "request", "revisit", "resource"})
 # Statuses that never have a body: their Content-Length speaks of another response.
 _BODILESS = frozenset({204, 304})
 
@@ -22,7 +23,7 @@ def to_record(frame: Frame, max_payload: int) -> Record:
     """Return the record of a frame: for HTTP messages with the body decoded, at most `max_payload` bytes."""
     if frame.problem:
         return _record(frame, problem=frame.problem, detail=frame.detail)
-    if not frame.http or frame.type not in ("response", "request", "revisit"):
+    if not frame.http or frame.type not in _HTTP_TYPES:
         if len(frame.block) > max_payload:
             return _record(frame, problem="too_large", detail=f"block of {len(frame.block)} bytes")
         return _finish(frame, frame.block)
@@ -30,18 +31,19 @@ def to_record(frame: Frame, max_payload: int) -> Record:
 
 
 def _http_record(frame: Frame, max_payload: int) -> Record:
-    block = frame.block
-    end = _END.search(block)
-    head, body = (block[: end.start()], block[end.end() :]) if end else (block, b"")
+    head, body = _split(frame)
+    if frame.type == "request":
+        return _finish(frame, body)
     status = _STATUS.match(head)
     if frame.type == "response" and status is None:
         return _record(frame, problem="http_header", detail="no HTTP status line")
-    fields: dict[bytes, bytes] = {}
-    for name, value in _FIELD.findall(head):
-        fields.setdefault(name.lower(), value)
-    frame_status = int(status[1]) if status and frame.type != "request" else None
+    fields = _fields(head)
+    frame_status = int(status[1]) if status else None
     mime, charset = content_type(fields.get(b"content-type", b""))
-    payload, problem, detail = _body(body, fields, max_payload)
+    if b"content-encoding" in fields or b"transfer-encoding" in fields or len(body) > max_payload:
+        payload, problem, detail = _body(body, fields, max_payload)
+    else:
+        payload, problem, detail = body, "", ""
     if not problem and frame_status not in _BODILESS and frame.type == "response":
         problem, detail = _missing(body, fields)
     if problem and not (frame.truncated or problem == "truncated"):
@@ -49,6 +51,34 @@ def _http_record(frame: Frame, max_payload: int) -> Record:
     return _finish(frame, payload, frame_status, mime, charset, problem, detail)
 
 
+def _fields(head: bytes) -> dict[bytes, bytes]:
+    """Return the header fields that reading needs; of repeated ones the first counts."""
+    lower = head.lower()
+    fields = {}
+    # Four searches for fixed strings cost a quarter of one regular expression over all lines.
+    for name in _NAMES:
+        at = lower.find(name)
+        found = _VALUE.match(head, at + len(name)) if at >= 0 else None
+        if found:
+            fields[name[1:]] = found[1]
+    return fields
+
+
+def _split(frame: Frame) -> tuple[bytes, bytes]:
+    """Return (HTTP header, body); a block without a blank line is all header, unless it is too long for one."""
+    if frame.head is not None:
+        return frame.head, frame.block
+    block = frame.block
+    end = block.find(b"\n\r\n", 0, MAX_HEAD)
+    bare = block.find(b"\n\n", 0, end if end >= 0 else MAX_HEAD)
+    if bare >= 0:
+        return block[:bare], block[bare + 2 :]
+    if end >= 0:
+        return block[:end], block[end + 3 :]
+    return (block, b"") if len(block) <= MAX_HEAD else (b"", block)
+
+
+@functools.lru_cache(maxsize=1024)
 def content_type(value: bytes) -> tuple[str | None, str | None]:
     """Return (mime, charset) of a Content-Type value: the main part in lower case, and the charset as written."""
     text = value.decode("latin-1")

@@ -34,8 +34,8 @@ def _frame(record: Any) -> Frame:
     expected = record.length or 0
     kind = (record.rec_type or "unknown").lower()
     frame = Frame(0, kind, date=fields.get_header("WARC-Date"), block=block)
-    frame.url = header.url_of((fields.get_header("WARC-Target-URI") or "").encode("utf-8", "replace"))
-    frame.http = header.is_http((fields.get_header("Content-Type") or "").encode("latin-1", "replace"))
+    frame.url = header.bare_url(fields.get_header("WARC-Target-URI"))
+    frame.http = header.is_http(fields.get_header("Content-Type") or "")
     frame.truncated = fields.get_header("WARC-Truncated") or ""
     if len(block) < expected:
         frame.problem, frame.detail = "truncated", f"block ends after {len(block)} of {expected} bytes"

@@ -85,7 +85,7 @@ def open_reader(
     reader: str = "fastwarc",
 ) -> Reader | WarcioReader:
     """Return a reader by name: `fastwarc` (this project's, on top of FastWARC) or `warcio` (the reference)."""
-    readers = {"fastwarc": Reader, "warcio": WarcioReader}
+    readers: dict[str, type[Reader | WarcioReader]] = {"fastwarc": Reader, "warcio": WarcioReader}
     if reader not in readers:
         raise unknown("reader", reader, readers)
     return readers[reader](stream, start=start, end=end, max_payload=max_payload)
