@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 
 from tamis.columns import as_text
 from tamis.errors import ConfigError
+from tamis.tokenize.bpe import KernelEngine
 from tamis.tokenize.definition import Definition, read, special_id
 from tamis.tokenize.reference import Engine, ReferenceEngine
 
@@ -148,4 +149,20 @@ def _restore(path: str, dtype: TokenType, fast: bool) -> Encoder:
 
 
 def _choose(definition: Definition, reference: ReferenceEngine) -> tuple[Engine, str]:
-    return reference, "no fast engine"
+    """Return the fast engine where it knows the tokenizer and gives the reference's ids on the probes."""
+    try:
+        engine = KernelEngine(definition, reference)
+    except ValueError as reason:
+        return reference, f"no fast engine: {reason}"
+    return (reference, "the fast engine's ids differ from tokenizers") if differs(engine, reference) else (engine, "")
+
+
+def differs(engine: Engine, reference: Engine) -> bool:
+    """Return whether two engines disagree on the probes: a line of text each, whole and cut, in many scripts."""
+    lines = (_DATA / "probes.txt").read_text("utf-8").split("\n")
+    texts = pa.array(
+        [*lines, *(line[:cut] for line in lines for cut in (1, 7, 19)), "\n".join(lines)], pa.large_string()
+    )
+    lengths, ids = engine.encode(texts)
+    right = reference.encode(texts)
+    return not (np.array_equal(lengths, right[0]) and np.array_equal(ids, right[1]))

@@ -1,0 +1,305 @@
+"""The fast engine: byte-level BPE in one pass over the Arrow buffer, with bounded memory.
+
+A pre-token is looked up among the tokens first, then in a fixed cache of what other pre-tokens became, and only then
+merged. The cache overwrites, so it never grows, and what it holds never changes an id.
+"""
+
+from __future__ import annotations
+
+import re
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tamis.columns import text_buffers
+from tamis.text.kernel import kernel
+from tamis.tokenize import classes
+from tamis.tokenize.definition import Definition
+from tamis.tokenize.merge import MAX_IDS, Ids32, Slots, byte_ranks, fill_pairs, merge
+from tamis.tokenize.reference import Ids, Lengths, ReferenceEngine, calls
+from tamis.tokenize.split import Bytes, next_end, recognise
+
+CACHE_SLOTS = 1 << 16
+CACHE_BYTES = 32  # longest pre-token remembered
+CACHE_IDS = 11  # most ids remembered of one; with the count, 12 int32 to a slot
+CALL_BYTES = 4 << 20  # text per kernel call: bounds the id buffer to four times as much
+
+
+@kernel
+def hash_bytes(data: Bytes, start: int, end: int) -> int:
+    """Return a 63-bit hash of bytes (FNV-1a with a final mix)."""
+    value = np.uint64(0xCBF29CE484222325)
+    for place in range(start, end):
+        value = (value ^ np.uint64(data[place])) * np.uint64(0x100000001B3)
+    value ^= value >> np.uint64(29)
+    value *= np.uint64(0xBF58476D1CE4E5B9)
+    return int(np.int64((value ^ value >> np.uint64(32)) >> np.uint64(1)))
+
+
+@kernel
+def same(left: Bytes, start: int, right: Bytes, other: int, size: int) -> bool:
+    """Return whether `size` bytes of `left` from `start` are those of `right` from `other`."""
+    for place in range(size):  # noqa: SIM110 - Numba compiles no generator expressions
+        if left[start + place] != right[other + place]:
+            return False
+    return True
+
+
+@kernel
+def fill_tokens(spelt: Bytes, offsets: Slots, usable: npt.NDArray[np.bool_], slots: Slots) -> None:
+    """Enter the usable tokens into a table of `hash << 21 | id`; `slots` is -1 throughout, its length a power of 2."""
+    mask = len(slots) - 1
+    for token in range(len(usable)):
+        if usable[token]:
+            value = hash_bytes(spelt, offsets[token], offsets[token + 1])
+            place = value & mask
+            while slots[place] >= 0:
+                place = (place + 1) & mask
+            slots[place] = (value >> 21) << 21 | token
+
+
+@kernel
+def find_token(data: Bytes, start: int, end: int, value: int, spelt: Bytes, offsets: Slots, slots: Slots) -> int:
+    """Return the token spelt by these bytes, whose hash is `value`, or -1."""
+    mask = len(slots) - 1
+    place = value & mask
+    while slots[place] >= 0:
+        token = int(slots[place]) & (MAX_IDS - 1)
+        size = offsets[token + 1] - offsets[token]
+        if slots[place] >> 21 == value >> 21 and size == end - start and same(data, start, spelt, offsets[token], size):
+            return token
+        place = (place + 1) & mask
+    return -1
+
+
+@kernel
+def solitary(
+    spelt: Bytes, offsets: Slots, letters: Ids32, first: Ids32, pairs: Slots, merged: Ids32
+) -> npt.NDArray[np.bool_]:
+    """Return for each token whether merging its own bytes gives just it; not so for one that no merge reaches."""
+    result = np.zeros(len(offsets) - 1, np.bool_)
+    longest = max(np.max(np.diff(offsets)), 64)
+    ids, ranks = np.empty(longest, np.int32), np.empty(64, np.int64)
+    for token in range(len(result)):
+        start, end = offsets[token], offsets[token + 1]
+        if end > start:
+            count = merge(spelt, start, end, ids, ranks, letters, first, pairs, merged)
+            result[token] = count == 1 and ids[0] == token
+    return result
+
+
+@kernel
+def encode_texts(
+    data: Bytes,
+    bounds: Slots,
+    pattern: int,
+    digits: int,
+    flags: classes.Classes,
+    letters: Ids32,
+    first: Ids32,
+    pairs: Slots,
+    merged: Ids32,
+    spelt: Bytes,
+    offsets: Slots,
+    tokens: Slots,
+    keys: Slots,
+    texts: Bytes,
+    values: Ids32,
+    lengths: Slots,
+    out: Ids32,
+) -> int:
+    """Write the ids of each text to `out` (none where its length is 0) and their number to `lengths`; return the sum.
+
+    `keys` (hash << 6 | size), `texts` (CACHE_BYTES each) and `values` (count, then CACHE_IDS ids) are the cache.
+    The loop stays whole: calls between its parts cost a third of the speed.
+    """
+    total, scratch, ranks = 0, np.empty(64, np.int32), np.empty(64, np.int64)
+    for row in range(len(bounds) - 1):
+        at, stop, before = bounds[row], bounds[row + 1], total
+        while at < stop:
+            end = next_end(data, at, stop, flags, pattern, digits)
+            size = end - at
+            value = hash_bytes(data, at, end)
+            token = find_token(data, at, end, value, spelt, offsets, tokens)
+            if token >= 0:
+                if len(out):
+                    out[total] = token
+                total += 1
+                at = end
+                continue
+            slot = value & (CACHE_SLOTS - 1)
+            key = (value >> 6) << 6 | size
+            line = slot * (CACHE_IDS + 1)
+            if size <= CACHE_BYTES and keys[slot] == key and same(data, at, texts, slot * CACHE_BYTES, size):
+                count = values[line]
+                if len(out):
+                    for place in range(count):
+                        out[total + place] = values[line + 1 + place]
+                total += count
+                at = end
+                continue
+            if size > len(scratch):
+                scratch = np.empty(2 * size, np.int32)
+            count = merge(data, at, end, scratch, ranks, letters, first, pairs, merged)
+            if len(out):
+                for place in range(count):
+                    out[total + place] = scratch[place]
+            if size <= CACHE_BYTES and count <= CACHE_IDS:
+                keys[slot] = key
+                for place in range(size):
+                    texts[slot * CACHE_BYTES + place] = data[at + place]
+                values[line] = count
+                for place in range(count):
+                    values[line + 1 + place] = scratch[place]
+            total += count
+            at = end
+        lengths[row] = total - before
+    return total
+
+
+class KernelEngine:
+    """Byte-level BPE by kernels. Texts that hold an added token which is not special go to the reference."""
+
+    name = "kernel"
+
+    def __init__(self, definition: Definition, reference: ReferenceEngine) -> None:
+        """Raises ValueError, saying why, for a definition this engine does not know."""
+        model = _supported(definition)
+        self._pattern, self._digits = recognise(definition.data["pre_tokenizer"]) or (0, 0)
+        self._flags = classes.table()
+        spelling = _spelling(model["vocab"], definition)
+        self._letters, self._pairs, self._merged = _merges(model, spelling)
+        self._first = byte_ranks(self._letters, self._pairs)
+        self._spelt, self._offsets = _arena(spelling)
+        usable = solitary(self._spelt, self._offsets, self._letters, self._first, self._pairs, self._merged)
+        if model.get("ignore_merges"):
+            usable = np.diff(self._offsets) > 0
+        self._tokens = np.full(_power(2 * len(spelling)), -1, np.int64)
+        fill_tokens(self._spelt, self._offsets, usable, self._tokens)
+        self._keys = np.full(CACHE_SLOTS, -1, np.int64)
+        self._texts = np.zeros(CACHE_SLOTS * CACHE_BYTES, np.uint8)
+        self._values = np.zeros(CACHE_SLOTS * (CACHE_IDS + 1), np.int32)
+        self._lock = Lock()  # the kernel drops the interpreter lock, and the cache is shared
+        self._reference = reference
+        self._added = _added(definition)
+
+    def encode(self, texts: pa.LargeStringArray) -> tuple[Lengths, Ids]:
+        """Return tokens per text and all ids one after another."""
+        parts = [self._part(part, True) for part in calls(texts, CALL_BYTES)]
+        lengths = np.concatenate([lengths for lengths, _ in parts]) if parts else np.zeros(0, np.int64)
+        return lengths, np.concatenate([ids for _, ids in parts]) if parts else np.zeros(0, np.uint32)
+
+    def count(self, texts: pa.LargeStringArray) -> Lengths:
+        """Return tokens per text."""
+        parts = [self._part(part, False)[0] for part in calls(texts, CALL_BYTES)]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    def _part(self, texts: pa.LargeStringArray, ids: bool) -> tuple[Lengths, Ids]:
+        odd = self._odd(texts)
+        if not len(odd):
+            return self._run(texts, ids)
+        plain = np.setdiff1d(np.arange(len(texts)), odd)
+        ours, theirs = self._run(texts.take(pa.array(plain)), ids), self._reference.encode(texts.take(pa.array(odd)))
+        lengths = np.zeros(len(texts), np.int64)
+        lengths[plain], lengths[odd] = ours[0], theirs[0]
+        return lengths, _interleave(lengths, odd, ours[1], theirs[1]) if ids else theirs[1]
+
+    def _odd(self, texts: pa.LargeStringArray) -> npt.NDArray[np.int64]:
+        if not self._added:
+            return np.zeros(0, np.int64)
+        found = pc.fill_null(pc.match_substring_regex(texts, self._added), False)
+        return np.flatnonzero(found.to_numpy(zero_copy_only=False))
+
+    def _run(self, texts: pa.LargeStringArray, ids: bool) -> tuple[Lengths, Ids]:
+        bounds, data = text_buffers(texts)
+        lengths = np.zeros(len(texts), np.int64)
+        out = np.empty(int(bounds[-1] - bounds[0]) if ids else 0, np.int32)
+        with self._lock:
+            total = encode_texts(
+                data, bounds, self._pattern, self._digits, self._flags,
+                self._letters, self._first, self._pairs, self._merged,
+                self._spelt, self._offsets, self._tokens,
+                self._keys, self._texts, self._values, lengths, out,
+            )  # fmt: skip
+        return lengths, out[: total if ids else 0].view(np.uint32)
+
+
+def _interleave(lengths: Lengths, odd: npt.NDArray[np.int64], ours: Ids, theirs: Ids) -> Ids:
+    rows = np.zeros(len(lengths), np.bool_)
+    rows[odd] = True
+    mask = np.repeat(rows, lengths)
+    result = np.empty(len(mask), np.uint32)
+    result[mask], result[~mask] = theirs, ours
+    return result
+
+
+def _supported(definition: Definition) -> dict[str, Any]:
+    data = definition.data
+    model: dict[str, Any] = data["model"]
+    wanted = {"dropout": (None, 0, 0.0), "continuing_subword_prefix": (None, ""), "end_of_word_suffix": (None, "")}
+    if model.get("type", "BPE") != "BPE" or "merges" not in model:
+        raise ValueError("the model is not BPE")
+    if data.get("normalizer") is not None:
+        raise ValueError("it normalizes text")
+    if recognise(data.get("pre_tokenizer")) is None:
+        raise ValueError("its pre-tokenizer is none of GPT-2, cl100k and o200k")
+    for key, values in wanted.items():
+        if model.get(key) not in values:
+            raise ValueError(f"{key} is set")
+    if model.get("byte_fallback") or definition.size >= MAX_IDS or len(model["merges"]) >= MAX_IDS:
+        raise ValueError("it falls back to bytes, or is too large")
+    return model
+
+
+def _added(definition: Definition) -> str:
+    """Return a regular expression that finds added tokens which are not special, "" for none."""
+    added = [token["content"] for token in definition.data.get("added_tokens") or () if not token.get("special")]
+    return "|".join(re.escape(content) for content in sorted(added))
+
+
+def byte_letters() -> dict[str, int]:
+    """Return the byte that each letter of byte-level vocabularies stands for (GPT-2, encoder.py, bytes_to_unicode)."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
+
+
+def _spelling(vocab: dict[str, int], definition: Definition) -> list[bytes]:
+    """Return the bytes of each id, empty for special tokens and gaps."""
+    letters, spelling = byte_letters(), [b""] * definition.size
+    for content, number in vocab.items():
+        if content not in definition.special and all(letter in letters for letter in content):
+            spelling[number] = bytes(letters[letter] for letter in content)
+    return spelling
+
+
+def _merges(model: dict[str, Any], spelling: list[bytes]) -> tuple[Ids32, Slots, Ids32]:
+    """Return the id of each byte, the table of pairs, and the id that each rank merges to."""
+    vocab: dict[str, int] = model["vocab"]
+    letters = np.full(256, -1, np.int32)
+    for content, byte in byte_letters().items():
+        letters[byte] = vocab.get(content, -1)
+    if letters.min() < 0:
+        raise ValueError("its vocabulary lacks some bytes")
+    pairs = [tuple(pair.split(" ")) if isinstance(pair, str) else tuple(pair) for pair in model["merges"]]
+    try:
+        numbers = np.array([(vocab[a], vocab[b], vocab[a + b]) for a, b in pairs], np.int32).reshape(-1, 3)
+    except (KeyError, ValueError) as error:
+        raise ValueError("a merge names no token") from error
+    slots = np.full(_power(2 * len(pairs)), -1, np.int64)
+    fill_pairs(numbers[:, 0].copy(), numbers[:, 1].copy(), slots)
+    return letters, slots, numbers[:, 2].copy()
+
+
+def _arena(spelling: list[bytes]) -> tuple[Bytes, Slots]:
+    offsets = np.zeros(len(spelling) + 1, np.int64)
+    np.cumsum([len(token) for token in spelling], out=offsets[1:])
+    return np.frombuffer(b"".join(spelling) or b"\0", np.uint8), offsets
+
+
+def _power(least: int) -> int:
+    return 1 << max(4, (least - 1).bit_length())
