@@ -1,0 +1,122 @@
+"""Repeated runs of words within one document, from the words' hashes: the counts behind Gopher's repetition rules.
+
+A run of n words can only be repeated where its first n - 1 words are, so each length looks only at the places the
+length before left over: on prose almost nothing is left after three words, and ten lengths cost little more than two.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tamis.text.hashing import ROLL, mix
+from tamis.text.inline import inlined
+from tamis.text.kernel import kernel
+
+# Of runs of 2, 3 and 4 words: the most frequent. Of runs of 5 to 10 words: all that are repeated.
+TOP = (2, 3, 4)
+REPEATED = (5, 6, 7, 8, 9, 10)
+LONGEST = 10
+
+
+@inlined
+def slot_of(keys, mask, key):  # type: ignore[no-untyped-def]
+    """Return the slot of `key` (not 0) in an open-addressing table, or the free slot where it belongs."""
+    slot = np.int64(key & np.uint64(mask))
+    while keys[slot] != 0 and keys[slot] != key:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@inlined
+def capacity(entries):  # type: ignore[no-untyped-def]
+    """Return a power of two that leaves a table of so many entries at least half empty."""
+    size = 8
+    while size < 2 * entries:
+        size *= 2
+    return size
+
+
+@kernel
+def repeated_entries(hashes, worths, count, keys):  # type: ignore[no-untyped-def]
+    """Return (entries, worth) of those of the first `count` entries whose hash stood there before."""
+    size = capacity(count)
+    keys[:size] = 0
+    entries, worth = 0, 0
+    for place in range(count):
+        key = hashes[place] | np.uint64(1)
+        slot = slot_of(keys, size - 1, key)
+        if keys[slot] == key:
+            entries += 1
+            worth += worths[place]
+        keys[slot] = key
+    return entries, worth
+
+
+@kernel
+def repeated_runs(hashes, sums, words, rolled, places, slots, keys, counts, result):  # type: ignore[no-untyped-def]
+    """Write into `result` the worth of the top 2-, 3- and 4-grams and of the repeated 5- to 10-grams, in that order.
+
+    `sums` are the words' worths summed up to each; the other arrays are scratch. The top n-gram is the most frequent
+    (of several, the longest), its worth times its frequency; one that stands once is no repetition. A repeated n-gram
+    counts from its second occurrence on, and the search goes on behind it, so nothing counts twice.
+    """
+    left = max(words - 1, 0)
+    for place in range(left):
+        places[place] = place
+        rolled[place] = hashes[place]
+    for length in range(2, LONGEST + 1):
+        size = capacity(left)
+        keys[:size] = 0
+        counts[:size] = 0
+        for which in range(left):
+            place = places[which]
+            value = mix(rolled[place] * ROLL + hashes[place + length - 1])
+            rolled[place] = value
+            key = value | np.uint64(1)
+            slot = slot_of(keys, size - 1, key)
+            keys[slot] = key
+            counts[slot] += 1
+            slots[which] = slot
+        if length <= 4:
+            result[length - 2] = _top(places, slots, counts, left, sums, length)
+        kept = 0
+        for which in range(left):
+            place = places[which]
+            if counts[slots[which]] > 1:
+                slots[kept] = slots[which]
+                places[kept] = place
+                kept += 1
+        if length >= 5:
+            result[length - 2] = _repeated(places, slots, counts, kept, sums, length)
+        left = kept
+        # A run at the very end has no word more to grow by.
+        while left > 0 and places[left - 1] + length >= words:
+            left -= 1
+
+
+@inlined
+def _top(places, slots, counts, left, sums, length):  # type: ignore[no-untyped-def]
+    most, best = 1, 0
+    for which in range(left):
+        count = counts[slots[which]]
+        if count >= most and count > 1:
+            place = places[which]
+            worth = (sums[place + length] - sums[place]) * count
+            if count > most or worth > best:
+                most, best = count, worth
+    return best
+
+
+@inlined
+def _repeated(places, slots, counts, kept, sums, length):  # type: ignore[no-untyped-def]
+    worth, free = 0, 0
+    for which in range(kept):
+        place = places[which]
+        if place < free:
+            continue
+        # Its count is spent as a mark that the run has been seen.
+        if counts[slots[which]] < 0:
+            worth += sums[place + length] - sums[place]
+            free = place + length
+        counts[slots[which]] = -1
+    return worth
