@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tamis.errors import ConfigError, UnknownNameError
-from tamis.extract import Extracted, load
+from tamis.extract import Extracted, Failure, Sandbox, load
 from tamis.extract.head import read_head
 from tamis.extract.nesting import nesting
 from tamis.extract.normal import normal_form
@@ -42,6 +42,13 @@ def test_empty_page_has_no_confidence() -> None:
     for name in ("trafilatura", "resiliparse", "plain"):
         found = load(name).extract("", None)
         assert (found.text, found.confidence) == ("", 0.0)
+
+
+@pytest.mark.parametrize("name", ["trafilatura", "resiliparse"])
+def test_lone_surrogates(name: str) -> None:
+    found = load(name).extract(ARTICLE.replace("Paragraph 7", "Paragraph \ud800 7"), "http://x/\udfff")
+    assert "\ufffd 7 says" in found.text
+    found.text.encode()
 
 
 def test_trafilatura_metadata() -> None:
@@ -148,12 +155,9 @@ def test_nesting() -> None:
     assert nesting("<div>" * 300 + "<divx>" + "</div>" * 300) == 300
 
 
-@pytest.mark.parametrize("name", ["trafilatura", "resiliparse"])
-def test_deep_page_is_refused_or_read(name: str) -> None:
-    from tamis.extract import Failure, Sandbox
-
+def test_deep_page_is_refused_and_read_by_the_fallback() -> None:
     page = "<div>" * 20_000 + "<p>The one paragraph that must survive all of this nesting.</p>" + "</div>" * 20_000
-    with Sandbox(name) as strict, Sandbox(name, fallback="plain") as kind:
+    with Sandbox("trafilatura") as strict, Sandbox("trafilatura", fallback="plain") as kind:
         refused, found = strict.extract(page), kind.extract(page)
     assert isinstance(refused, Failure) and refused.reason == "extract:too_deep"
     assert isinstance(found, Extracted)

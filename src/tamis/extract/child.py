@@ -12,6 +12,7 @@ import faulthandler
 import gc
 import json
 import logging
+import mmap
 import os
 import resource
 import signal
@@ -66,7 +67,7 @@ def _serve(control: socket.socket, job: dict[str, object], extractor: Extractor 
     control.settimeout(_ORPHAN_CHECK_S)
     while os.getppid() == parent:
         try:
-            message, handles, _, _ = socket.recv_fds(control, 16, 3)
+            message, handles, _, _ = socket.recv_fds(control, 16, 4)
         except TimeoutError:
             continue
         if message == b"birth":
@@ -91,8 +92,10 @@ def _birth(control: socket.socket, job: dict[str, object], extractor: Extractor 
     if pid == 0:
         try:
             control.close()
-            _confine(own, int(str(job["memory_bytes"])), handles[2])
-            _work(extractor or _prepared(job), handles[0], handles[1])
+            inbox, outbox, trace, shared = handles
+            slots = mmap.mmap(shared, frames.SLOTS * frames.SLOT_BYTES, prot=mmap.PROT_READ)
+            _confine(own, int(str(job["memory_bytes"])), trace)
+            _work(extractor or _prepared(job), inbox, memoryview(slots), outbox)
         finally:
             os._exit(70)
     for handle in handles:
@@ -125,14 +128,15 @@ def _confine(nursery: int, memory_bytes: int, trace: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
 
 
-def _work(extractor: Extractor, inbox: int, outbox: int) -> NoReturn:
+def _work(extractor: Extractor, inbox: int, slots: memoryview, outbox: int) -> NoReturn:
     """Answer pages until the inbox closes; leave after an answer that may have left the interpreter unwell."""
+    statm = os.open("/proc/self/statm", os.O_RDONLY)  # kept open: opening it for each page takes 0.14 ms
     while True:
-        page = _next_page(inbox)
+        page = _next_page(inbox, slots)
         if page is None:
             os._exit(0)
         kind, confidence, body = _answer(extractor, *page)
-        _write(outbox, frames.pack_answer(kind, confidence, time.process_time(), _resident_bytes(), body))
+        _write(outbox, frames.pack_answer(kind, confidence, time.process_time(), _resident_bytes(statm), body))
         if kind in (Kind.MEMORY, Kind.EXIT):
             os._exit(0)
 
@@ -155,16 +159,17 @@ def _traceback() -> bytes:
     return traceback.format_exc()[-_DETAIL_CHARS:].encode("utf-8", "backslashreplace")
 
 
-def _next_page(inbox: int) -> tuple[str, str | None] | None:
+def _next_page(inbox: int, slots: memoryview) -> tuple[str, str | None] | None:
     header = _read(inbox, frames.PAGE.size)
     if header is None:
         return None
-    address_bytes, html_bytes = frames.PAGE.unpack(header)
+    slot, address_bytes, html_bytes = frames.PAGE.unpack(header)
     url = _read(inbox, address_bytes) if address_bytes >= 0 else None
-    html = _read(inbox, html_bytes)
+    start = slot * frames.SLOT_BYTES
+    html = slots[start : start + html_bytes] if slot >= 0 else _read(inbox, html_bytes)
     if html is None:
         return None
-    return html.decode("utf-8", "surrogatepass"), None if url is None else url.decode()
+    return str(html, "utf-8", "surrogatepass"), None if url is None else url.decode()
 
 
 def _read(inbox: int, size: int) -> bytes | None:
@@ -184,8 +189,8 @@ def _write(outbox: int, frame: bytes) -> None:
         rest = rest[os.write(outbox, rest) :]
 
 
-def _resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_SIZE
+def _resident_bytes(statm: int) -> int:
+    return int(os.pread(statm, 100, 0).split()[1]) * _PAGE_SIZE
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import mmap
 import os
 import select
 import signal
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tamis import errors
-from tamis.extract.frames import Answer, read_answer
+from tamis.extract.frames import SLOT_BYTES, SLOTS, Answer, pack_page, read_answer
 
 # Pipes this large take several pages (92 kB on average) without waiting for the reader.
 _PIPE_BYTES = 1 << 20
@@ -93,17 +94,20 @@ class Nursery:
         page_out, page_in = _pipe()
         answer_out, answer_in = _pipe()
         trace = os.memfd_create("tamis-crash-report")
+        shared = os.memfd_create("tamis-pages")
+        os.ftruncate(shared, SLOTS * SLOT_BYTES)
+        slots = mmap.mmap(shared, SLOTS * SLOT_BYTES)
         try:
-            pid = self._ask(b"birth", (page_out, answer_in, trace))["pid"]
+            pid = self._ask(b"birth", (page_out, answer_in, trace, shared))["pid"]
         except GoneError:
             for handle in (page_in, answer_out, trace):
                 os.close(handle)
             raise
         finally:
-            os.close(page_out)
-            os.close(answer_in)
+            for handle in (page_out, answer_in, shared):
+                os.close(handle)
         os.set_blocking(page_in, False)
-        return Worker(pid, page_in, answer_out, trace)
+        return Worker(pid, page_in, answer_out, trace, slots)
 
     def bury(self, worker: Worker, *, kill: bool) -> str:
         """Close a worker, killing it first if asked to, and return how it ended: a signal name or `exit code N`."""
@@ -137,21 +141,28 @@ class Nursery:
 class Worker:
     """One forked worker: pages go in by `send`, answers come out by `receive`, in the same order."""
 
-    def __init__(self, pid: int, inbox: int, outbox: int, trace: int) -> None:
+    def __init__(self, pid: int, inbox: int, outbox: int, trace: int, slots: mmap.mmap) -> None:
         self.pid = pid
         self.served = 0
         self.rss_first = 0
         self.rss_bytes = 0
         self._cpu_before = 0.0
-        self._inbox, self._outbox, self._trace = inbox, outbox, trace
+        self._inbox, self._outbox, self._trace, self._slots = inbox, outbox, trace, slots
+        self._sent = 0
         self._unsent: list[memoryview] = []
         self._received = bytearray()
         self._poll = select.poll()
         self._poll.register(outbox, select.POLLIN)
 
-    def send(self, frame: bytes) -> None:
-        """Queue a page and hand over what the pipe takes now; never waits."""
-        self._unsent.append(memoryview(frame))
+    def send(self, page: bytes, url: str | None) -> None:
+        """Queue a page (`frames.utf8`) and hand over what the pipe takes now; never waits."""
+        slot = -1
+        # Answers come in order, so the slot of the page SLOTS before this one is free once that page is answered.
+        if len(page) <= SLOT_BYTES and self._sent - self.served < SLOTS:
+            slot = self._sent % SLOTS
+            self._slots[slot * SLOT_BYTES : slot * SLOT_BYTES + len(page)] = page
+        self._sent += 1
+        self._unsent.append(memoryview(pack_page(page, url, slot)))
         self._flush()
 
     def _flush(self) -> None:
@@ -234,6 +245,7 @@ class Worker:
         report = os.pread(self._trace, min(size, 4000), 0).decode("utf-8", "replace")
         for handle in (self._inbox, self._outbox, self._trace):
             os.close(handle)
+        self._slots.close()
         return report
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from tamis import errors
 from tamis.extract.extractor import Extracted, Extractor, Failure, RefusedError, load, steady
-from tamis.extract.frames import Answer, Kind, pack_page, unpack_extracted
+from tamis.extract.frames import Answer, Kind, unpack_extracted, utf8
 from tamis.extract.nursery import GoneError, Nursery, Worker
 
 Page = tuple[str, str | None]
@@ -46,7 +46,7 @@ class Limits:
 class _Pending:
     html: str
     url: str | None
-    frame: bytes = b""
+    raw: bytes = b""
     size: int = 0
     outcome: Outcome | None = None
     tried: bool = False
@@ -117,7 +117,7 @@ class Sandbox:
                 self._crew.dismiss()  # the caller has stopped; answers still under way belong to nobody
 
     def _admit(self, page: _Pending, waiting: deque[_Pending]) -> None:
-        raw = b"" if len(page.html) > self._limits.max_html_bytes else page.html.encode("utf-8", "surrogatepass")
+        raw = b"" if len(page.html) > self._limits.max_html_bytes else utf8(page.html)
         page.size = len(raw) or len(page.html)
         waiting.append(page)
         if page.size > self._limits.max_html_bytes:
@@ -125,9 +125,9 @@ class Sandbox:
         elif not self.extractor.isolated:
             page.outcome = self._here(page)
         else:
-            page.frame = pack_page(raw, page.url)
+            page.raw = raw
             if self._crew.worker:
-                self._crew.worker.send(page.frame)
+                self._crew.worker.send(page.raw, page.url)
             else:
                 self._staff(waiting)
 
@@ -146,7 +146,7 @@ class Sandbox:
         worker = self._crew.hire()
         for page in waiting:
             if page.outcome is None:
-                worker.send(page.frame)
+                worker.send(page.raw, page.url)
         return worker
 
     def _settle(self, waiting: deque[_Pending]) -> _Pending:

@@ -49,6 +49,7 @@ class Trafilatura:
         """
         from trafilatura import extract
 
+        html = encodable(html)  # a lone surrogate would end the page for it
         text = normal_form(extract(html, url=url, **self._settings()) or "")
         if not text and (depth := nesting(html)) > _MAX_NESTING:
             raise RefusedError("extract:too_deep", f"{depth} open elements, limit {_MAX_NESTING}")
