@@ -24,14 +24,12 @@ EXACT = pa.schema([pa.field("doc", pa.uint64(), nullable=False), pa.field("kept_
 
 
 @kernel
-def _space_size(data: Bytes, at: Any, end: Any) -> int:
-    """Return the length in bytes of the White_Space character at `at`, or 0."""
+def _wide_space(data: Bytes, at: Any, end: Any) -> int:
+    """Return the length in bytes of the non-ASCII White_Space character at `at`, or 0."""
     lead = data[at]
-    if lead < 0x80:
-        return 1 if lead == 0x20 or 0x09 <= lead <= 0x0D else 0
     if lead == 0xC2:
         return 2 if at + 1 < end and (data[at + 1] == 0x85 or data[at + 1] == 0xA0) else 0
-    if at + 2 >= end or (lead != 0xE1 and lead != 0xE2 and lead != 0xE3):
+    if at + 2 >= end:
         return 0
     second, third = data[at + 1], data[at + 2]
     if lead == 0xE1:
@@ -48,18 +46,21 @@ def _collapse(offsets: Offsets, data: Bytes, out: Bytes, ends: Offsets) -> None:
     """Copy texts without outer whitespace and with each inner run of it as one space; set where each ends in `out`."""
     to = 0
     for row in range(len(offsets) - 1):
-        at, end, begin, gap = offsets[row], offsets[row + 1], to, False
+        at, end, begin, after_space = offsets[row], offsets[row + 1], to, True
         while at < end:
             lead = data[at]
-            # Most bytes can begin no space, and are known by one comparison.
-            size = _space_size(data, at, end) if lead <= 0x20 or lead > 0x7F else 0
-            if size:
-                at, gap = at + size, to > begin
-                continue
-            if gap:
-                out[to], to, gap = 0x20, to + 1, False
-            out[to] = lead
-            at, to = at + 1, to + 1
+            size = 0
+            # Few bytes can begin a space beyond ASCII.
+            if lead == 0xC2 or (lead >= 0xE1 and lead <= 0xE3):
+                size = _wide_space(data, at, end)
+            space = size > 0 or lead == 0x20 or (lead >= 0x09 and lead <= 0x0D)
+            # Always written, kept only when counted: a branch at each word's end would be guessed wrongly.
+            out[to] = 0x20 if space else lead
+            to += not (space and after_space)
+            after_space = space
+            at += max(size, 1)
+        if to > begin and after_space:
+            to -= 1
         ends[row] = to
 
 
@@ -69,7 +70,7 @@ def exact_keys(texts: pa.LargeStringArray) -> pa.FixedSizeBinaryArray:
     `texts` should be `composed`. Case, digits and punctuation count: two texts that differ in them are two texts.
     """
     offsets, data = text_buffers(texts)
-    out = np.empty(int(offsets[-1] - offsets[0]), np.uint8)
+    out = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint8)
     ends = np.zeros(len(texts) + 1, np.int64)
     _collapse(offsets, data, out, ends[1:])
     view, stops = out.data, ends.tolist()

@@ -1,0 +1,262 @@
+"""Deduplication beside its peers, in one run on one core each: signatures in MB/s, then pairs and clusters.
+
+    python benchmarks/dedup.py [--megabytes 20] [--docs 100000] [--only signatures|clusters]
+
+Signatures: 14 x 8 values on five-word shingles of the same English texts. Peers are datasketch, datatrove's stage 1
+(with `str.split` for its word tokenizer, kinder to it than spaCy) and, where importable, rensa; the slow ones
+see the first megabyte or so only. CPU seconds are counted. Tamis' time includes its exact keys.
+Clusters: the same MinHash values for all, in each tool's own form, written before the clock starts. datatrove runs its
+stages 2 and 3, datasketch its LSH and a union-find; both stop at candidates, while Tamis also verifies each. Every
+contestant runs in a process of its own, whose peak memory is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tamis.dedup import (
+    DedupOptions,
+    band_names,
+    candidates,
+    combine,
+    exact_duplicates,
+    find_components,
+    resolve,
+    sign,
+)
+from tamis.dedup.documents import rows_of
+from tamis.dedup.exact import exact_keys
+from tamis.dedup.minhash import band_keys, minhashes
+from tamis.dedup.shingle import shingle_hashes
+
+OPTIONS = DedupOptions(scope="global")
+PLAIN = DedupOptions(scope="global", band_sets=1)
+MEMORY = 256 << 20
+
+
+def made_texts(documents: int, words: int, seed: int = 1) -> pa.LargeStringArray:
+    """Return English-looking texts, a fifth of them copies of earlier ones with a few words changed."""
+    rng = np.random.default_rng(seed)
+    letters = np.array(list("etaoinshrdlucmfwypvbgkjqxz"))
+    vocabulary = ["".join(letters[rng.zipf(1.3, rng.integers(2, 10)) % 26]) for _ in range(20_000)]
+    chosen = (rng.zipf(1.15, (documents, words)) % 20_000).astype(np.int64)
+    copies = np.flatnonzero(rng.random(documents) < 0.2)
+    copies = copies[copies > 0]
+    chosen[copies] = chosen[(copies * rng.random(len(copies))).astype(np.int64)]
+    chosen[copies, rng.integers(0, words, len(copies))] = rng.integers(0, 20_000, len(copies))
+    return pa.array([" ".join(vocabulary[word] for word in row) for row in chosen.tolist()], pa.large_string())
+
+
+# --- signatures
+
+
+def by_tamis(texts: list[str]) -> None:
+    sign(pa.array(texts, pa.large_string()), PLAIN)
+
+
+def by_datasketch(texts: list[str]) -> None:
+    from datasketch import MinHash
+
+    for text in texts:
+        words = text.lower().split()
+        minhash = MinHash(num_perm=112, seed=1)
+        minhash.update_batch([" ".join(words[i : i + 5]).encode() for i in range(len(words) - 4)])
+
+
+def by_rensa(texts: list[str]) -> None:
+    from rensa import RMinHash
+
+    for text in texts:
+        words = text.lower().split()
+        minhash = RMinHash(num_perm=112, seed=1)
+        minhash.update([" ".join(words[i : i + 5]) for i in range(len(words) - 4)])
+        minhash.digest()
+
+
+def by_datatrove(texts: list[str]) -> None:
+    from datatrove.data import Document
+    from datatrove.pipeline.dedup import MinhashDedupSignature, minhash
+
+    minhash.load_word_tokenizer = lambda language: SimpleNamespace(word_tokenize=str.split)
+    with tempfile.TemporaryDirectory() as folder:
+        stage = MinhashDedupSignature(folder)
+        stage.run(Document(text=text, id=str(row)) for row, text in enumerate(texts))
+
+
+def signatures(megabytes: int) -> None:
+    texts = made_texts(megabytes * 140, 1000).to_pylist()
+    by_tamis(texts[:10])  # compiles, or loads what was compiled
+    rates: dict[str, float] = {}
+    contestants: list[tuple[str, Callable[[list[str]], None], int]] = [
+        ("tamis", by_tamis, len(texts)),
+        ("rensa", by_rensa, len(texts) // 2),
+        ("datasketch", by_datasketch, len(texts) // 10),
+        ("datatrove stage 1", by_datatrove, min(len(texts) // 10, 100)),
+    ]
+    print(f"{'signatures':<22}{'MB/s':>10}{'tamis is':>12}")
+    for name, work, rows in contestants:
+        if importlib.util.find_spec(name.split()[0]) is None:
+            print(f"{name:<22}{'not installed':>22}")
+            continue
+        work(texts[:2])
+        begin = time.process_time()
+        work(texts[:rows])
+        rates[name] = sum(map(len, texts[:rows])) / 1e6 / (time.process_time() - begin)
+        print(f"{name:<22}{rates[name]:>10.2f}{rates['tamis'] / rates[name]:>11.1f}x")
+
+
+# --- pairs and clusters
+
+
+def write_inputs(folder: Path, texts: pa.LargeStringArray) -> None:
+    """Write the same MinHash values as Arrow signatures, as datatrove's files and as a plain matrix."""
+    offsets, hashes = shingle_hashes(texts, OPTIONS)
+    # datatrove stops reading at 2^61 - 1.
+    values = minhashes(offsets, hashes, 112, 1) >> np.uint64(3)
+    names = band_names(OPTIONS)
+    batch = pa.record_batch([exact_keys(texts), *map(pa.array, band_keys(values, OPTIONS))], ["exact", *names])
+    with pa.OSFile(str(folder / "signatures.arrow"), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    with pa.OSFile(str(folder / "texts.arrow"), "wb") as sink:
+        texts_batch = pa.record_batch([texts], ["text"])
+        with pa.ipc.new_file(sink, texts_batch.schema) as writer:
+            writer.write_batch(texts_batch)
+    np.save(folder / "values.npy", values)
+    dtype = np.dtype([*((f"v{i}", "<u8") for i in range(8)), ("doc", "<u4")])
+    for band in range(14):
+        records = np.empty(len(values), dtype)
+        for i in range(8):
+            records[f"v{i}"] = values[:, 8 * band + i]
+        records["doc"] = np.arange(len(values))
+        home = folder / f"datatrove/sigs/bucket_{band:03d}"
+        home.mkdir(parents=True)
+        records[np.lexsort([records[f"v{i}"] for i in reversed(range(8))])].tofile(home / "00000.minhash.sig")
+
+
+def clusters_of_tamis(folder: Path, options: DedupOptions) -> npt.NDArray[np.int64]:
+    signed = pa.ipc.open_file(pa.memory_map(str(folder / "signatures.arrow"))).get_batch(0)
+    texts = pa.ipc.open_file(pa.memory_map(str(folder / "texts.arrow"))).get_batch(0).column(0)
+    exact = exact_duplicates([(0, signed)], options, memory=MEMORY, scratch=folder)
+    with pa.OSFile(str(folder / "buckets.arrow"), "wb") as sink:
+        writer = None
+        for band in range(len(band_names(options))):
+            for batch in candidates([(0, signed)], band, options, memory=MEMORY, scratch=folder):
+                writer = writer or pa.ipc.new_stream(sink, batch.schema)
+                writer.write_batch(batch)
+        if writer:
+            writer.close()
+
+    def buckets() -> pa.RecordBatchReader:
+        return pa.ipc.open_stream(pa.memory_map(str(folder / "buckets.arrow")))
+
+    components = find_components(buckets, exclude=exact.column("doc").to_numpy())
+    members = [part for _, part in components.split(buckets, 1)]
+    near = resolve(members, lambda docs: texts.take(pa.array(rows_of(docs))), options, memory=MEMORY, scratch=folder)
+    return rows_of(combine(exact, near).column("doc").to_numpy())
+
+
+def tamis_28(folder: Path) -> npt.NDArray[np.int64]:
+    return clusters_of_tamis(folder, OPTIONS)
+
+
+def tamis_14(folder: Path) -> npt.NDArray[np.int64]:
+    return clusters_of_tamis(folder, PLAIN)
+
+
+def datatrove_stages(folder: Path) -> npt.NDArray[np.int64]:
+    from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster
+
+    home = folder / "datatrove"
+    for band in range(14):
+        MinhashDedupBuckets(str(home / "sigs"), str(home / "pairs")).run(rank=band, world_size=14)
+    MinhashDedupCluster(str(home / "pairs"), str(home / "remove")).run()
+    return np.fromfile(home / "remove/000000.remove", "<u4").astype(np.int64)
+
+
+def datasketch_lsh(folder: Path) -> npt.NDArray[np.int64]:
+    from datasketch import LeanMinHash, MinHashLSH
+
+    values = np.load(folder / "values.npy")
+    lsh = MinHashLSH(params=(14, 8), num_perm=112)
+    parents = list(range(len(values)))
+
+    def root(node: int) -> int:
+        while parents[node] != node:
+            parents[node] = parents[parents[node]]
+            node = parents[node]
+        return node
+
+    for row, minima in enumerate(values):
+        minhash = LeanMinHash(seed=1, hashvalues=minima, scheme="legacy")
+        for other in lsh.query(minhash):
+            one, two = sorted((root(row), root(other)))
+            parents[two] = one
+        lsh.insert(row, minhash)
+    return np.array([row for row in range(len(values)) if root(row) != row])
+
+
+def peak_kb() -> int:
+    """Return this process's own peak resident size in kB; getrusage would count the parent's before exec."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
+
+
+def contest(work: Callable[[Path], npt.NDArray[np.int64]], folder: Path, pipe: object) -> None:
+    before = peak_kb()
+    begin, wall = time.process_time(), time.perf_counter()
+    removed = work(folder)
+    spent, wall = time.process_time() - begin, time.perf_counter() - wall
+    pipe.send((spent, wall, (peak_kb() - before) / 1024, removed))  # type: ignore[attr-defined]
+
+
+def clusters(documents: int) -> None:
+    heads = "".join(f"{head:>10}" for head in ("CPU s", "wall s", "peak +MB", "removed", "as tamis"))
+    print(f"\n{f'clusters of {documents:,}':<22}{heads}")
+    spawn = multiprocessing.get_context("spawn")
+    contestants = {
+        "tamis, verified": tamis_28,
+        "tamis, one band set": tamis_14,
+        "datatrove stages 2-3": datatrove_stages,
+        "datasketch LSH": datasketch_lsh,
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_inputs(folder, made_texts(documents, 60))
+        ours: set[int] | None = None
+        for title, work in contestants.items():
+            here, there = spawn.Pipe(duplex=False)
+            process = spawn.Process(target=contest, args=(work, folder, there))
+            process.start()
+            there.close()
+            spent, wall, peak, removed = here.recv()
+            process.join()
+            ours = set(removed.tolist()) if ours is None else ours
+            same = len(ours & set(removed.tolist())) / max(len(removed), 1)
+            print(f"{title:<22}{spent:>10.2f}{wall:>10.2f}{peak:>10.0f}{len(removed):>10,}{same:>10.1%}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=int, default=20)
+    parser.add_argument("--docs", type=int, default=100_000)
+    parser.add_argument("--only", choices=["signatures", "clusters"])
+    args = parser.parse_args()
+    if args.only != "clusters":
+        signatures(args.megabytes)
+    if args.only != "signatures":
+        clusters(args.docs)
+
+
+if __name__ == "__main__":
+    main()
