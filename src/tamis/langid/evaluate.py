@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from tamis.langid.identify import Doubt, Identifier, Sampling
+from tamis.langid.decide import Doubt
+from tamis.langid.identify import Identifier, Sampling
 from tamis.langid.model import Model
 
 # A line gets an answer always: abstaining is measured apart from telling languages from one another.

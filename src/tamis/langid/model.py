@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tamis import errors
 from tamis.langid import codes
+from tamis.langid.quantized import Quantized
+from tamis.langid.quantized import read as read_quantized
 
 _SUFFIXES = (".bin", ".ftz")
 # fastText reads a line; these would end it early or are the marker it puts at its end.
@@ -25,18 +27,19 @@ _UNSAFE = str.maketrans({"\n": " ", "\r": " ", "\0": " ", "\v": " ", "\f": " ", 
 Guess = tuple[float, str]
 
 
-class Fit(Protocol):
-    """fastText's options, as `train_supervised` reads them."""
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """fastText's own options; `min_count` and `cutoff` decide how many words and n-grams keep a row of their own."""
 
-    dim: int
-    minn: int
-    maxn: int
-    buckets: int
-    epochs: int
-    rate: float
-    threads: int
-    min_count: int
-    cutoff: int
+    dim: int = 32
+    minn: int = 2
+    maxn: int = 5
+    buckets: int = 400_000
+    epochs: int = 10
+    rate: float = 0.6
+    min_count: int = 1000
+    cutoff: int = 0
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +73,24 @@ class Model:
         """Every code that the model can emit."""
         return frozenset(code for found in self.codes.values() for code in found)
 
+    @cached_property
+    def quantized(self) -> Quantized | None:
+        """The model as the kernel runs it, None where only the fastText library can."""
+        return read_quantized(Path(self.path))
+
     def predict(self, texts: Sequence[str], k: int = 1, threshold: float = 0.0) -> list[list[Guess]]:
         """Return, for each text, up to `k` pairs of probability and label, best first (`k` = -1: all).
 
         Never raises on text: line ends and NUL count as spaces, lone surrogates as U+FFFD, and a text without a
         single known feature has no guesses.
         """
-        predict = self._native.predict
-        return [_guesses(predict, text, k, threshold) for text in texts]
+        return [self.predict_one(text, k, threshold) for text in texts]
+
+    def predict_one(self, text: str, k: int = 1, threshold: float = 0.0) -> list[Guess]:
+        """Return what `predict` does for one text."""
+        if not text.isprintable():
+            text = text.translate(_UNSAFE).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return self._native.predict(text + "\n", k, threshold, "strict")  # type: ignore[no-any-return]
 
     def __reduce__(self) -> tuple[Any, tuple[ModelFile]]:
         return load, (ModelFile(self.path, self.sha256),)
@@ -153,12 +166,6 @@ def _codes(label: str) -> tuple[str, ...]:
         return codes.label_languages(label)
     except errors.UnknownNameError:
         return ()
-
-
-def _guesses(predict: Any, text: str, k: int, threshold: float) -> list[Guess]:
-    if not text.isprintable():
-        text = text.translate(_UNSAFE).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return list(predict(text + "\n", k, threshold, "strict"))
 
 
 def train_supervised(sheet: Path, out: Path, options: Fit) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tamis.langid import codes
+from tamis.text import unicode
+from tamis.text.kernel import kernel
 
 MARK = 255
 NO_SCRIPT = -1
-# Kana in at least this share of the Han and kana letters make a text Japanese; a lone の in a long Chinese text does not.
+# Kana in at least this share of Han and kana letters make a text Japanese; a lone の in a long Chinese text does not.
 KANA_SHARE = 0.02
 # Below this share of Cantonese characters a Chinese text merely quotes some.
 CANTONESE_SHARE = 0.015
@@ -41,12 +44,20 @@ class Tables:
 @cache
 def tables() -> Tables:
     """Return the lookup tables, built once per process from the package's data."""
-    rows = codes.read_table("letters.tsv")
-    names = tuple(sorted({row["script"] for row in rows} - {"Mark"}))
-    number = {name: index + 1 for index, name in enumerate(names)} | {"Mark": MARK}
-    letters = np.zeros(0x110000, np.uint8)
-    for row in rows:
-        letters[int(row["start"], 16) : int(row["end"], 16) + 1] = number[row["script"]]
+    words = unicode.table()
+    points = np.arange(0x110000)
+    word = words[words[points >> 8].astype(np.int64) + (points & 255)]
+    kind, own = word & unicode.CLASS_MASK, (word >> unicode.SCRIPT_SHIFT) & unicode.SCRIPT_MASK
+    # Letters that any script may use count as marks: they join a word and say nothing of its script.
+    shared = [index for index, name in enumerate(unicode.scripts()) if name in ("Zyyy", "Zinh", "Zzzz")]
+    letter = (kind == unicode.LETTER) & ~np.isin(own, shared)
+    names = tuple(sorted(unicode.scripts()[index] for index in np.unique(own[letter])))
+    number = {name: index + 1 for index, name in enumerate(names)}
+    numbers = np.array([number.get(name, 0) for name in unicode.scripts()], np.uint8)
+    letters = np.where(letter, numbers[own], 0).astype(np.uint8)
+    letters[(kind == unicode.MARK) | ((kind == unicode.LETTER) & ~letter)] = MARK
+    # The long vowel mark is kana to every reader, though Unicode lets two scripts share it.
+    letters[[0x30FC, 0xFF70]] = number["Kana"]
     evidence = np.zeros(0x10000, np.uint8)
     flags = {"simplified": SIMPLIFIED, "traditional": TRADITIONAL, "cantonese": CANTONESE}
     for row in codes.read_table("han.tsv"):
@@ -75,37 +86,59 @@ def candidates(labels: Mapping[str, Iterable[str]]) -> dict[str, dict[str, str]]
     return table
 
 
-def dominant(counts: npt.NDArray[np.integer]) -> tuple[str, float]:
-    """Return the script that most of `counts` (letters per script, shape (len(names),)) are of, and its share.
+def dominant(
+    counts: npt.NDArray[np.int32],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return the script most letters of each row are of, and its share of them.
 
-    Kana and Han together are `Jpan` where there is kana enough; without letters it is ("", 0.0).
+    `counts` has shape (n, scripts); the scripts are indices into `names()`, `NO_SCRIPT` for a row without letters.
+    Kana and Han together are `Jpan` where there is kana enough.
     """
-    names = tables().names
-    han, hira, kana = (names.index(name) for name in ("Hani", "Hira", "Kana"))
-    total = int(counts.sum())
-    if not total:
-        return "", 0.0
-    merged = counts.copy()
-    syllables = int(counts[hira] + counts[kana])
-    japanese = syllables > 0 and syllables >= KANA_SHARE * (syllables + int(counts[han]))
-    if japanese:
-        merged[han], merged[hira], merged[kana] = syllables + int(counts[han]), 0, 0
-    best = int(merged.argmax())
-    name = "Jpan" if best == han and japanese else names[best]
-    return {"Hira": "Jpan", "Kana": "Jpan"}.get(name, name), int(merged[best]) / total
+    listed = tables().names
+    han, hira, kana = (listed.index(name) for name in ("Hani", "Hira", "Kana"))
+    return _dominant(counts, han, hira, kana)
 
 
-def chinese(code: str, simplified: int, traditional: int, cantonese: int, han: int) -> str:
-    """Return the Chinese code that the characters of a text speak for, given the one a model chose.
+def names() -> tuple[str, ...]:
+    """Return the script names `dominant` indexes; index `NO_SCRIPT` is the empty name of letterless text."""
+    return (*tables().names, "Jpan", "")
 
-    The counts are of characters that one written form alone uses, among `han` Han characters.
+
+@kernel
+def _dominant(counts: Any, han: int, hira: int, kana: int) -> Any:
+    rows, scripts = counts.shape
+    best = np.full(rows, NO_SCRIPT, np.int64)
+    share = np.zeros(rows)
+    for row in range(rows):
+        syllables = counts[row, hira] + counts[row, kana]
+        japanese = syllables > 0 and syllables >= KANA_SHARE * (syllables + counts[row, han])
+        total = most = 0
+        for index in range(scripts):
+            count = counts[row, index]
+            total += count
+            if japanese and (index == han or index == hira or index == kana):
+                count = 0
+            if count > most:
+                most, best[row] = count, index
+        if japanese and syllables + counts[row, han] >= most:
+            most, best[row] = syllables + counts[row, han], scripts
+        if total:
+            share[row] = most / total
+    return best, share
+
+
+def chinese(base: str, form: str, evidence: npt.NDArray[np.int32], han: int) -> str:
+    """Return the Chinese code that the characters of a text speak for, given the language and form a model chose.
+
+    `evidence` counts the characters that simplified, traditional and Cantonese writing alone use, among `han` Han
+    characters. Where neither form shows, the model's stands.
     """
-    base, _, form = code.partition("_")
+    simplified, traditional, colloquial = (int(count) for count in evidence[:3])
     if simplified != traditional:
         form = "Hans" if simplified > traditional else "Hant"
-    if cantonese >= max(1, CANTONESE_SHARE * han):
-        return f"yue_{form}" if form == "Hant" or simplified <= traditional else "yue_Hans"
-    # A model alone cannot be trusted with Cantonese, Wu or Gan against Mandarin: their common characters are the same.
+    if colloquial >= max(1, CANTONESE_SHARE * han):
+        return f"yue_{form}"
+    # A model alone cannot be trusted with Cantonese against Mandarin: their common characters are the same.
     return f"cmn_{form}" if base == "yue" and han >= 8 else f"{base}_{form}"
 
 

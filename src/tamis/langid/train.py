@@ -32,7 +32,7 @@ class Training:
     cap, floor: a language's lines are sampled down to `cap`, or repeated, each time augmented anew, up to `floor`.
     window: letters per training example, as many as `Identifier` shows the model at a time.
     held_out: share of lines, chosen by hash of their text, that is never trained on; `without`: sources left out whole.
-    The rest are fastText's own options. `threads` above 1 makes training faster and no longer reproducible.
+    fit: fastText's own options; more than one thread makes training faster and no longer reproducible.
     """
 
     minimum: int = 80
@@ -45,15 +45,7 @@ class Training:
     held_out: float = 0.1
     nonsense: int = 2500
     seed: int = 20
-    dim: int = 32
-    minn: int = 2
-    maxn: int = 5
-    buckets: int = 400_000
-    epochs: int = 10
-    rate: float = 0.6
-    min_count: int = 1000
-    cutoff: int = 0
-    threads: int = 1
+    fit: models.Fit = models.Fit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +125,7 @@ def is_held_out(text: str, share: float) -> bool:
     """Return whether a text is test text: its hash decides, whatever its file or place."""
     folded = " ".join(text.casefold().split()).encode("utf-8", "replace")
     digest = hashlib.blake2b(folded, digest_size=_HASH_BITS // 8).digest()
-    return int.from_bytes(digest, "big") < share * 2**_HASH_BITS
+    return bool(int.from_bytes(digest, "big") < share * 2**_HASH_BITS)
 
 
 def examples(lines: Sequence[Line], window: int) -> Iterator[tuple[str, str]]:
@@ -162,7 +154,7 @@ def _write_sheet(path: Path, learn: Sequence[Line], training: Training) -> Count
 
 
 def _fit(sheet: Path, out: Path, training: Training) -> None:
-    models.train_supervised(sheet, out, training)
+    models.train_supervised(sheet, out, training.fit)
 
 
 def _card(

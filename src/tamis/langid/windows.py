@@ -20,6 +20,9 @@ ENOUGH_PROSE = 150
 # Beyond the window's end, how many letters to go on to the end of the word; scripts without spaces are cut there.
 WORD_REACH = 24
 _TAG_REACH = 300
+_FIRST_MARK = 0x300
+
+_PLAIN, _LETTER, _SPACE, _LINE_END, _DIGIT, _ANGLE, _COLON, _AT, _BEYOND = range(9)
 
 Ints = npt.NDArray[np.int64]
 
@@ -30,6 +33,7 @@ class Windows:
 
     texts: large_string, the cleaned windows, document after document.
     document, letters: int64 of shape (windows,): whose each is and how many letters it has.
+    marked: bool of shape (windows,): whether it has combining marks, and so may not be in NFC.
     counts: int32 of shape (windows, scripts): letters per script.
     totals: int32 of shape (documents, scripts), the same over whole documents.
     evidence: int32 of shape (documents, 4): simplified, traditional and Cantonese characters, and bytes of markup.
@@ -38,6 +42,7 @@ class Windows:
     texts: pa.LargeStringArray
     document: Ints
     letters: Ints
+    marked: npt.NDArray[np.bool_]
     counts: npt.NDArray[np.int32]
     totals: npt.NDArray[np.int32]
     evidence: npt.NDArray[np.int32]
@@ -57,17 +62,29 @@ def windows(texts: pa.LargeStringArray, count: int, letters: int) -> Windows:
     ends = np.zeros(rows * count + 1, np.int64)
     document = np.zeros(rows * count, np.int64)
     sizes = np.zeros(rows * count, np.int64)
+    marked = np.zeros(rows * count, np.bool_)
     counts = np.zeros((rows * count, scripts), np.int32)
     totals = np.zeros((rows, scripts), np.int32)
     evidence = np.zeros((rows, 4), np.int32)
     scratch = np.empty(longest + 16, np.uint8)
     lines = np.empty((longest // 2 + 2, 3), np.int64)
     found = _all_windows(
-        offsets, data, tables.letters, tables.evidence, tables.weight, count, letters,
-        scratch, lines, out, ends, document, sizes, counts, totals, evidence,
+        offsets, data, _ascii_kinds(), tables.letters, tables.evidence, tables.weight, count, letters,
+        scratch, lines, out, ends, document, sizes, marked, counts, totals, evidence,
     )  # fmt: skip
     texts = text_array(ends[: found + 1], out[: ends[found]])
-    return Windows(texts, document[:found], sizes[:found], counts[:found], totals, evidence)
+    return Windows(texts, document[:found], sizes[:found], marked[:found], counts[:found], totals, evidence)
+
+
+def _ascii_kinds() -> npt.NDArray[np.uint8]:
+    kinds = np.full(256, _BEYOND, np.uint8)
+    for byte in range(128):
+        character = chr(byte)
+        kinds[byte] = _LETTER if character.isalpha() else _DIGIT if character.isdigit() else _PLAIN
+    kinds[:0x21] = _SPACE
+    kinds[0x0A:0x0E] = _LINE_END
+    kinds[ord("<")], kinds[ord(":")], kinds[ord("@")] = _ANGLE, _COLON, _AT
+    return kinds
 
 
 @kernel
@@ -95,17 +112,15 @@ def _is_space(code: int) -> bool:
 
 @kernel
 def _is_line_end(code: int) -> bool:
-    return (
-        code == 0x0A or code == 0x0D or code == 0x0B or code == 0x0C or code == 0x85 or code == 0x2028 or code == 0x2029
-    )
+    return 0x0A <= code <= 0x0D or code == 0x85 or code == 0x2028 or code == 0x2029
 
 
 @kernel
 def _ends_sentence(code: int) -> bool:
     return (
-        code == 0x2E or code == 0x21 or code == 0x3F or code == 0x3A or code == 0x2026 or code == 0x3002 or code == 0xFF01
-        or code == 0xFF1F or code == 0x0964 or code == 0x061F or code == 0x06D4 or code == 0x1362 or code == 0x104B
-        or code == 0x17D4 or code == 0x0589 or code == 0x037E
+        code == 0x2E or code == 0x21 or code == 0x3F or code == 0x3A or code == 0x2026 or code == 0x3002
+        or code == 0xFF01 or code == 0xFF1F or code == 0x0964 or code == 0x061F or code == 0x06D4 or code == 0x1362
+        or code == 0x104B or code == 0x17D4 or code == 0x0589 or code == 0x037E
     )  # fmt: skip
 
 
@@ -148,43 +163,75 @@ def _skip_token(data: Any, at: int, end: int) -> int:
 
 @kernel
 def _clean(
-    data: Any, at: int, end: int, letters: Any, evidence: Any, weight: Any, out: Any, lines: Any, total: Any, seen: Any
+    data: Any,
+    at: int,
+    end: int,
+    ascii_kinds: Any,
+    letters: Any,
+    evidence: Any,
+    weight: Any,
+    out: Any,
+    lines: Any,
+    total: Any,
+    seen: Any,
 ) -> int:
     """Copy one text without URLs, addresses, digits and tags, runs of space as one; return its number of lines.
 
-    Writes (end in `out`, letters, prose or not) of each line that has letters. One loop on purpose: it is the walk over
-    all of a document's bytes, and splitting it by line cost a third of its speed.
+    Writes (end in `out`, letters, prose or not) of each line that has letters. One loop on purpose: it walks every byte
+    of every document, and with ASCII apart from the rest it takes a third of the time.
     """
-    size = line_letters = last = count = 0
-    token_size = token_letters = 0
+    size = line_letters = last = count = latin = 0
+    token_size = token_letters = token_latin = 0
     fresh = True  # at the start of a token
     while at < end:
-        code, length = _decode(data, at, end)
-        if _is_space(code):
-            if _is_line_end(code):
-                if line_letters:
-                    lines[count, 0], lines[count, 1] = size, line_letters
-                    lines[count, 2] = 1 if line_letters >= SHORT_LINE or _ends_sentence(last) else 0
-                    count += 1
-                elif count:
-                    size = lines[count - 1, 0]
-                else:
-                    size = 0
-                line_letters = last = 0
-                token_size, token_letters = size, 0
-            elif not fresh:
+        first = data[at]
+        kind = ascii_kinds[first]
+        length = 1
+        code = int(first)
+        if kind == _BEYOND:
+            code, length = _decode(data, at, end)
+            if _is_space(code):
+                kind = _LINE_END if _is_line_end(code) else _SPACE
+        if kind == _LETTER:
+            if fresh:
+                token_size, token_letters, token_latin = size, line_letters, latin
+                fresh = False
+                if (first | 32 == 0x68 or first | 32 == 0x77) and _starts_url(data, at, end):
+                    at = _skip_token(data, at, end)
+                    fresh = True
+                    continue
+            out[size] = first
+            size += 1
+            at += 1
+            line_letters += 1
+            latin += 1
+            last = code
+            continue
+        if kind == _SPACE:
+            if not fresh:
                 out[size] = 0x20
                 size += 1
+                fresh = True
+            at += length
+            continue
+        if kind == _LINE_END:
+            if line_letters:
+                lines[count, 0], lines[count, 1] = size, line_letters
+                lines[count, 2] = 1 if line_letters >= SHORT_LINE or _ends_sentence(last) else 0
+                count += 1
+            else:
+                size = lines[count - 1, 0] if count else 0
+            line_letters = last = 0
             fresh = True
             at += length
             continue
         if fresh:
-            token_size, token_letters = size, line_letters
-            if _starts_url(data, at, end):
-                at = _skip_token(data, at, end)
-                continue
-        fresh = False
-        if code == 0x3C:
+            token_size, token_letters, token_latin = size, line_letters, latin
+            fresh = False
+        if kind == _DIGIT:
+            at += 1
+            continue
+        if kind == _ANGLE:
             after = _tag_end(data, at, end)
             if after > at:
                 seen[3] += after - at
@@ -193,21 +240,22 @@ def _clean(
                 size += 1
                 fresh = True
                 continue
-        if 0x30 <= code <= 0x39:
-            at += 1
-            continue
-        if code == 0x40 or (code == 0x3A and at + 2 < end and data[at + 1] == 0x2F and data[at + 2] == 0x2F):
-            size, line_letters = token_size, token_letters
+        if kind == _AT or (kind == _COLON and at + 2 < end and data[at + 1] == 0x2F and data[at + 2] == 0x2F):
+            size, line_letters, latin = token_size, token_letters, token_latin
             at = _skip_token(data, at, end)
+            fresh = True
             continue
-        kind = letters[code] if code < 0x110000 else 0
-        if kind and kind != script.MARK:
-            total[kind - 1] += 1
-            line_letters += weight[kind]
-            if code < 0x10000 and evidence[code]:
-                for bit in range(3):
-                    seen[bit] += (evidence[code] >> bit) & 1
-        if kind != script.MARK:
+        if kind == _BEYOND and code < 0x110000:
+            sort = letters[code]
+            if sort and sort != script.MARK:
+                total[sort - 1] += 1
+                line_letters += weight[sort]
+                if code < 0x10000 and evidence[code]:
+                    for bit in range(3):
+                        seen[bit] += (evidence[code] >> bit) & 1
+            if sort != script.MARK:
+                last = code
+        else:
             last = code
         for index in range(length):
             out[size + index] = data[at + index]
@@ -217,19 +265,31 @@ def _clean(
         lines[count, 0], lines[count, 1] = size, line_letters
         lines[count, 2] = 1 if line_letters >= SHORT_LINE or _ends_sentence(last) else 0
         count += 1
+    total[letters[0x61] - 1] += latin
     return count
 
 
 @kernel
 def _all_windows(
-    offsets: Any, data: Any, letters: Any, evidence: Any, weight: Any, most: int, width: int, clean: Any, lines: Any,
-    out: Any, ends: Any, document: Any, sizes: Any, counts: Any, totals: Any, seen: Any,
+    offsets: Any, data: Any, ascii_kinds: Any, letters: Any, evidence: Any, weight: Any, most: int, width: int,
+    clean: Any, lines: Any,
+    out: Any, ends: Any, document: Any, sizes: Any, marked: Any, counts: Any, totals: Any, seen: Any,
 ) -> int:  # fmt: skip
     """Clean each text, choose its lines, and copy its windows; return their number."""
     found = 0
     for row in range(len(offsets) - 1):
         count = _clean(
-            data, offsets[row], offsets[row + 1], letters, evidence, weight, clean, lines, totals[row], seen[row]
+            data,
+            offsets[row],
+            offsets[row + 1],
+            ascii_kinds,
+            letters,
+            evidence,
+            weight,
+            clean,
+            lines,
+            totals[row],
+            seen[row],
         )
         prose = every = 0
         for line in range(count):
@@ -243,62 +303,84 @@ def _all_windows(
         size = min(units, (units + number - 1) // number if units <= most * width else width)
         if number == 1:
             size = min(units, 2 * width)
-        # Hostile text can put any amount of punctuation between two letters.
-        byte_limit = 16 * size + 64
-        line = at = passed = 0
-        while line < count and only_prose and not lines[line, 2]:
-            at = lines[line, 0]
-            line += 1
-        for window in range(number):
-            target = 0 if number == 1 else (units - size) * window // (number - 1)
-            written = ends[found]
-            taken = 0
-            inside = False
-            waited = 0
-            while line < count:
-                if at >= lines[line, 0]:
-                    if inside and written > ends[found]:
-                        out[written] = 0x20
-                        written += 1
+        found = _cut(
+            number, size, units, count, only_prose, clean, lines, letters, weight, found, row,
+            out, ends, document, sizes, marked, counts,
+        )  # fmt: skip
+    return found
+
+
+@kernel
+def _cut(
+    number: int, size: int, units: int, count: int, only_prose: bool, clean: Any, lines: Any, letters: Any, weight: Any,
+    found: int, row: int, out: Any, ends: Any, document: Any, sizes: Any, marked: Any, counts: Any,
+) -> int:  # fmt: skip
+    """Copy the windows of one cleaned text, spread evenly over its chosen lines; return the number of windows so far.
+
+    Long for the same reason as `_clean`: its state would have to travel through every part it could be split into.
+    """
+    # Hostile text can put any amount of punctuation between two letters.
+    byte_limit = 16 * size + 64
+    line = at = passed = 0
+    line_start = True
+    while line < count and only_prose and not lines[line, 2]:
+        at = lines[line, 0]
+        line += 1
+    for window in range(number):
+        target = 0 if number == 1 else (units - size) * window // (number - 1)
+        written = ends[found]
+        taken = waited = 0
+        inside = False
+        while line < count:
+            if line_start and not inside and passed + lines[line, 1] <= target:
+                passed += lines[line, 1]
+                at = lines[line, 0]
+            if at >= lines[line, 0]:
+                if inside and written > ends[found]:
+                    out[written] = 0x20
+                    written += 1
+                line += 1
+                line_start = True
+                while line < count and only_prose and not lines[line, 2]:
+                    at = lines[line, 0]
                     line += 1
-                    while line < count and only_prose and not lines[line, 2]:
-                        at = lines[line, 0]
-                        line += 1
-                    if taken >= size:
-                        break
-                    if not inside and passed >= target:
-                        inside = True
-                    continue
-                code, length = _decode(clean, at, lines[line, 0])
-                space = code == 0x20
-                if inside and taken >= size and (space or taken >= size + WORD_REACH):
-                    break
-                if written - ends[found] >= byte_limit:
+                if taken >= size:
                     break
                 if not inside and passed >= target:
-                    # A window starts at a word, unless none begins for long: then the script has no spaces.
-                    if space or window == 0 or waited >= WORD_REACH:
-                        inside = True
-                kind = letters[code] if code < 0x110000 else 0
-                step = 0
-                if kind and kind != script.MARK:
-                    step = weight[kind]
-                    passed += step
-                    if not inside and passed > target:
-                        waited += step
-                if inside and not (space and written == ends[found]):
-                    for index in range(length):
-                        out[written + index] = clean[at + index]
-                    written += length
-                    if step:
-                        taken += step
-                        counts[found, kind - 1] += 1
-                at += length
-            if taken:
-                ends[found + 1] = written
-                document[found] = row
-                sizes[found] = taken
-                found += 1
-            else:
-                counts[found, :] = 0
+                    inside = True
+                continue
+            line_start = False
+            code, length = _decode(clean, at, lines[line, 0])
+            space = code == 0x20
+            full = taken >= size and (space or taken >= size + WORD_REACH)
+            if inside and (full or written - ends[found] >= byte_limit):
+                break
+            # A window starts at a word, unless none begins for long: then the script has no spaces.
+            if not inside and passed >= target and (space or window == 0 or waited >= WORD_REACH):
+                inside = True
+            kind = letters[code] if code < 0x110000 else 0
+            step = 0
+            if kind and kind != script.MARK:
+                step = weight[kind]
+                passed += step
+                if not inside and passed > target:
+                    waited += step
+            if inside and not (space and written == ends[found]):
+                for index in range(length):
+                    out[written + index] = clean[at + index]
+                written += length
+                taken += step
+                if step:
+                    counts[found, kind - 1] += 1
+                elif kind == script.MARK and code >= _FIRST_MARK:
+                    marked[found] = True
+            at += length
+        if taken:
+            ends[found + 1] = written
+            document[found] = row
+            sizes[found] = taken
+            found += 1
+        else:
+            counts[found, :] = 0
+            marked[found] = False
     return found

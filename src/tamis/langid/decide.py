@@ -1,0 +1,124 @@
+"""From the votes of a document's windows to one answer, or to doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tamis.langid import codes, script
+from tamis.langid.groups import group_of
+from tamis.langid.votes import Vote
+
+# A second language is reported from this share of a document's letters on, where the model is this sure of them.
+SECOND_SHARE = 0.15
+SECOND_SURE = 0.6
+# Windows that agree by at least this margin need no second look, nor where one script has this share of the letters.
+CLEAR_MARGIN = 0.7
+CLEAR_SHARE = 0.9
+# Code, markup and noise name a document only where no more than this share of it is in a language.
+LANGUAGE_SHARE = 0.2
+
+_CHINESE = ("cmn", "yue")
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """When to abstain: below so many letters *and* below a margin between the best answer and its best rival.
+
+    `steps` are (letters, margin) pairs, shortest texts first. A rival of the same confusable group is none.
+    """
+
+    steps: tuple[tuple[int, float], ...] = ((6, 0.98), (12, 0.9), (25, 0.7), (60, 0.4), (150, 0.15))
+
+    def abstains(self, letters: int, margin: float) -> bool:
+        """Return whether a text of so many letters with this margin is better left undetermined."""
+        return any(letters < most and margin < least for most, least in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said of one document; `clear` where a second look would not change it."""
+
+    language: str
+    score: float
+    second: str | None = None
+    second_share: float = 0.0
+    cantonese: float = 0.0
+    clear: bool = True
+
+
+def decide(
+    votes: Sequence[Vote], written: str, share: float, evidence: npt.NDArray[np.int32], han: int, doubt: Doubt
+) -> Answer:
+    """Return the answer for one document.
+
+    Args:
+        votes: of its windows.
+        written, share: the script most of its letters are in, and their share.
+        evidence, han: its Han characters of one written form alone, and all of them.
+        doubt: when to abstain.
+    """
+    tally, letters = _tally(votes)
+    cantonese = int(evidence[2]) / han if han else 0.0
+    if not tally:
+        return Answer(script.undetermined(written), 0.0, cantonese=cantonese)
+    ranked = sorted(tally.items(), key=lambda item: (-item[1], item[0]))
+    best, score = ranked[0]
+    home = group_of(best)
+    rival = next((value for code, value in ranked[1:] if group_of(code) != home), 0.0)
+    clear = score - rival >= CLEAR_MARGIN and share >= CLEAR_SHARE
+    second, second_share = (None, 0.0) if clear else _second(votes, best)
+    if doubt.abstains(letters, score - rival):
+        best = script.undetermined(written)
+    elif codes.script_of(best) in codes.HAN_FORMS:
+        best = script.chinese(codes.language_of(best), _form(votes), evidence, han)
+    return Answer(best, min(1.0, score), second, second_share, cantonese, clear)
+
+
+def _tally(votes: Sequence[Vote]) -> tuple[dict[str, float], int]:
+    """Probability of each code over the letters of the windows that count, and the number of those letters."""
+    letters = sum([vote.letters for vote in votes])
+    language = sum([vote.letters for vote in votes if not _is_nonsense(vote)])
+    if letters != language and language >= LANGUAGE_SHARE * letters:
+        # A manual full of code is still in English, and a page of tables in whatever its sentences are.
+        votes = [vote for vote in votes if not _is_nonsense(vote)]
+        letters = language
+    tally: dict[str, float] = {}
+    for vote in votes:
+        part = vote.letters / letters
+        for p, code in vote.guesses:
+            code = _one_chinese(code)
+            tally[code] = tally.get(code, 0.0) + p * part
+    return tally, letters
+
+
+def _is_nonsense(vote: Vote) -> bool:
+    return bool(vote.guesses) and vote.guesses[0][1].startswith(codes.NOT_LANGUAGE)
+
+
+def _one_chinese(code: str) -> str:
+    """Mandarin and Cantonese in either form compete as one; which of them it is, characters tell better."""
+    return "cmn_Hans" if code[:3] in _CHINESE and code[4:] in codes.HAN_FORMS else code
+
+
+def _form(votes: Sequence[Vote]) -> str:
+    """The form of Chinese writing that the model's guesses favour."""
+    traditional = sum(vote.letters * p for vote in votes for p, code in vote.guesses if code.endswith("Hant"))
+    simplified = sum(vote.letters * p for vote in votes for p, code in vote.guesses if code.endswith("Hans"))
+    return "Hant" if traditional > simplified else "Hans"
+
+
+def _second(votes: Sequence[Vote], best: str) -> tuple[str | None, float]:
+    """The other language that enough windows are surely in, and its share of the letters."""
+    letters = sum(vote.letters for vote in votes)
+    shares: dict[str, float] = {}
+    for vote in votes:
+        if vote.guesses and vote.guesses[0][0] >= SECOND_SURE and not _is_nonsense(vote):
+            code = _one_chinese(vote.guesses[0][1])
+            if group_of(code) != group_of(best) and codes.language_of(code) != codes.language_of(best):
+                shares[code] = shares.get(code, 0.0) + vote.letters / letters
+    share, code = min(((-share, code) for code, share in shares.items()), default=(0.0, ""))
+    return (code, -share) if -share >= SECOND_SHARE else (None, 0.0)
