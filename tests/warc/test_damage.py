@@ -136,11 +136,16 @@ def test_shared_collection(shared_warcs: list[Path], capfd: pytest.CaptureFixtur
         if not theirs and not ours:
             continue
         assert sum(ours.values()) >= len(list(fastwarc_responses(path))), path
-        totals["warcio more"] += sum(ours.values()) < len(theirs)
         by_offset = {record.offset: record for record in records}
-        for record in theirs:
+        # warcio calls every ARC record a response, name look-ups too, and does not split off their HTTP headers.
+        arc = ".arc" in path.name
+        missing = Record(0, DAMAGED, problem="missing")
+        lost = [record for record in theirs if not record.problem and by_offset.get(record.offset, missing).problem]
+        totals["framed by warcio alone"] += 0 if arc else sum(record.url is not None for record in lost)
+        for record in theirs if not arc else []:
             mine = by_offset.get(record.offset)
             if mine and not (mine.problem or record.problem):
                 assert mine.payload == record.payload, (path, record.offset)
     assert totals["records"] > 2500
-    print(totals)
+    # Two records whose Content-Length is wrong, and two whose body is shorter than HTTP says.
+    assert totals["framed by warcio alone"] <= 4

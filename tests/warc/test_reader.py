@@ -157,3 +157,29 @@ def test_many_records_in_a_tiny_member_stay_bounded(made: Any) -> None:
     offsets = [record.offset for record in records]
     assert len(set(offsets)) == len(offsets)
     assert bodies(records)["https://example.org/1"] == made.bodies["https://example.org/1"]
+
+
+def arc_of(made: Any) -> list[bytes]:
+    first = b"filedesc://x.arc 0.0.0.0 20110922131213 text/plain 20\n1 1 Somebody\nURL ip\n\n"
+    records = [first, b"dns:example.org 10.6.0.10 20110922131214 text/dns 14\n20110922131214\n"]
+    for number in range(6):
+        block = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + made.body(number)
+        head = f"https://example.org/{number} 192.0.2.1 20110922131214 text/html {len(block)}\n"
+        records.append(head.encode() + block + b"\n")
+    return records
+
+
+def test_arc_files(made: Any) -> None:
+    records = arc_of(made)
+    for data in (b"".join(records), made.packed(*records)):
+        found = read(data)
+        assert [record.type for record in found] == ["warcinfo", "resource", *["response"] * 6]
+        assert bodies(found) == made.bodies
+        assert found[-1].date == "2011-09-22T13:12:14Z"
+        broken = bytearray(data)
+        at = len(data) // 2
+        broken[at : at + 20] = b"\0" * 20
+        spans = [Reader(io.BytesIO(bytes(broken)), start=s, end=s + 3000) for s in range(0, len(data), 3000)]
+        whole = read(bytes(broken))
+        assert [record for span in spans for record in span] == whole
+        assert len(whole) >= 7

@@ -8,14 +8,18 @@ import tempfile
 from typing import BinaryIO, cast
 
 from tamis.warc import repair, zstd
+from tamis.warc.arc import ARC
 from tamis.warc.exact import Codec
 from tamis.warc.members import GzipMember, Member, PlainMember, ZstdMember
 
 LZ4_MAGIC = b"\x04\x22\x4d\x18"
 BZIP2_MAGIC = b"BZh"
+_ARC_START = b"filedesc:"
 
 PLAIN = Codec("plain", PlainMember, repair.next_plain, plain=True)
 GZIP = Codec("gzip", GzipMember, repair.next_gzip)
+PLAIN_ARC = Codec("plain", PlainMember, functools.partial(repair.next_plain, form=ARC), ARC, plain=True)
+GZIP_ARC = Codec("gzip", GzipMember, functools.partial(repair.next_gzip, form=ARC), ARC)
 
 # lz4 and bzip2 WARCs are rarities that cannot be cut into spans: they are unpacked into a temporary file first.
 _SPOOL_MEMORY = 64 << 20
@@ -50,7 +54,9 @@ def detect(stream: BinaryIO, size: int) -> Codec:
     stream.seek(0)
     magic = stream.read(16)
     if magic.startswith(repair.GZIP_MAGIC):
-        return GZIP
+        return GZIP_ARC if GzipMember(stream, 0).peek(9) == _ARC_START else GZIP
+    if magic.startswith(_ARC_START):
+        return PLAIN_ARC
     if magic.startswith(zstd.MAGIC) or zstd.is_skippable(magic):
         return _zstd(zstd.file_dictionary(stream))
     if magic.lstrip(b"\r\n").startswith(b"WARC/"):

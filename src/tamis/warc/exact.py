@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from tamis.warc import header, repair
-from tamis.warc.header import Header
+from tamis.warc.header import WARC, Format, Header
 from tamis.warc.members import Member, Opener
 from tamis.warc.record import DAMAGED, Frame
 
-_START = re.compile(rb"(?<=\n)WARC/[01]\.\d")
 _SCAN = 1 << 20
 _FAR = 1 << 62
 
@@ -24,6 +22,7 @@ class Codec:
     name: str
     open: Opener
     find: Callable[[BinaryIO, int, int], int]  # stream, from, size -> offset, or size where there is none
+    form: Format = WARC
     plain: bool = False  # uncompressed: the whole file is one member, and records are found inside it
 
 
@@ -62,13 +61,13 @@ def _member(stream: BinaryIO, codec: Codec, cursor: Cursor, bounds: Bounds) -> I
     member = codec.open(stream, start)
     while _skip_breaks(member):
         offset, used = member.next_offset(), member.used
-        head = _peek_header(member)
+        head = _peek_header(member, codec.form)
         if head and codec.plain and offset >= bounds.end:
             cursor.boundary = offset
             return
-        frame = _record(member, head, bounds.block)
+        frame = _record(member, head, codec.form, bounds.block)
         if frame.type == DAMAGED:
-            if not _resync(member):
+            if not _resync(member, codec.form):
                 yield from _close(stream, codec, cursor, bounds, member, frame)
                 return
             frame.detail += f" (offset {offset}, {member.used - used} bytes)"
@@ -100,20 +99,20 @@ def _skip_breaks(member: Member) -> bool:
     return bool(byte)
 
 
-def _peek_header(member: Member) -> Header | None:
+def _peek_header(member: Member, form: Format) -> Header | None:
     # Nearly every header fits the first look; the second is for the giants.
-    head = header.parse(member.peek(2048))
-    return head or header.parse(member.peek(header.MAX_HEADER))
+    head = form.parse(member.peek(2048))
+    return head or form.parse(member.peek(header.MAX_HEADER))
 
 
-def _record(member: Member, head: Header | None, max_block: int) -> Frame:
+def _record(member: Member, head: Header | None, form: Format, max_block: int) -> Frame:
     """Return the record at the member's position, or a `damaged` frame for one that is not whole and verified.
 
     After a record the member has ended and was verified, or a line end and the next record follow.
     """
     frame = Frame(member.next_offset(), DAMAGED)
     if head is None:
-        frame.problem, frame.detail = member.fault or "damaged", "no WARC header"
+        frame.problem, frame.detail = member.fault or "damaged", f"no {form.name.upper()} header"
         member.take(1)
         return frame
     if member.records and member.records + 1 >= member.end - member.offset:
@@ -125,7 +124,7 @@ def _record(member: Member, head: Header | None, max_block: int) -> Frame:
     member.take(head.size)
     block = member.take(head.length) if head.length <= max_block else b""
     got = len(block) if head.length <= max_block else member.skip(head.length)
-    frame.problem, frame.detail = _judge(member, got, head.length)
+    frame.problem, frame.detail = _judge(member, form, got, head.length)
     if frame.problem:
         member.put_back(block)
         return frame
@@ -135,7 +134,7 @@ def _record(member: Member, head: Header | None, max_block: int) -> Frame:
     return frame
 
 
-def _judge(member: Member, got: int, expected: int) -> tuple[str, str]:
+def _judge(member: Member, form: Format, got: int, expected: int) -> tuple[str, str]:
     """Return (problem, detail) of a record whose block was just taken; ("", "") where it is whole."""
     tail = member.peek(64)
     if got < expected:
@@ -143,16 +142,16 @@ def _judge(member: Member, got: int, expected: int) -> tuple[str, str]:
     if member.fault and len(tail) < 64:
         return member.fault, "compressed data ends early" if member.fault == "truncated" else "checksum does not match"
     rest = tail.lstrip(b"\r\n")
-    if rest and not rest.startswith(b"WARC/") and not tail.startswith((b"\r\n\r\n", b"\n\n")):
+    if rest and not form.begin.match(rest) and not tail.startswith((b"\r\n\r\n", b"\n\n")):
         return "content_length", f"data goes on after {expected} bytes"
     return "", ""
 
 
-def _resync(member: Member) -> bool:
+def _resync(member: Member, form: Format) -> bool:
     """Move to the next sane header inside the member; return whether there is one, else the member is used up."""
     while data := member.peek(_SCAN):
-        for found in _START.finditer(data):
-            if header.parse(data[found.start() : found.start() + header.MAX_HEADER]):
+        for found in form.candidate.finditer(data):
+            if form.parse(data[found.start() : found.start() + header.MAX_HEADER]):
                 member.take(found.start())
                 return True
         # Keep enough for a header that straddles this look and the next.

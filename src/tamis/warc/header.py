@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # FastWARC's bound; no real header comes near it.
@@ -75,3 +76,16 @@ def bare_url(value: str | None) -> str | None:
 def is_http(content_type: str) -> bool:
     """Return whether a WARC Content-Type announces an HTTP message."""
     return content_type[:16].lower() == "application/http"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A record format: how to parse a header, what one begins with, and where in a file one may begin."""
+
+    name: str
+    parse: Callable[[bytes], Header | None]
+    begin: re.Pattern[bytes]
+    candidate: re.Pattern[bytes]
+
+
+WARC = Format("warc", parse, re.compile(rb"WARC/", re.I), re.compile(rb"(?<=\n)WARC/[01]\.\d", re.I))

@@ -17,7 +17,7 @@ _PATIENCE = 2
 
 
 class Reader:
-    """Iterates over the records whose member starts in [start, end) of a seekable, buffered stream.
+    """Iterates over the records of a WARC or ARC whose member starts in [start, end) of a seekable, buffered stream.
 
     With start > 0, reading begins at the first readable record at or after it. Spans that cover a file therefore yield
     each record once, in whatever order they are read: check that one's `next_offset` is the next one's `first_offset`
@@ -70,7 +70,7 @@ class Reader:
             yield Frame(self._bounds.size, DAMAGED, problem=self._early, detail=f"{self.kind} data ends early")
 
     def _fast(self, cursor: Cursor) -> Iterator[Frame]:
-        if self._codec.name in ("gzip", "plain"):
+        if self._codec in (codecs.GZIP, codecs.PLAIN):
             cursor.boundary = yield from fast.frames(
                 self._stream, cursor.boundary, self._bounds, plain=self._codec.plain
             )

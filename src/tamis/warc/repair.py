@@ -2,46 +2,45 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from tamis.warc import header, zstd
+from tamis.warc.header import WARC, Format
 
 GZIP_MAGIC = b"\x1f\x8b\x08"
 _BLOCK = 1 << 20
 # How far a candidate may reach: covers the longest accepted WARC header, compressed or not.
 _REACH = header.MAX_HEADER + 1024
-_PLAIN = re.compile(rb"(?<=\n)WARC/[01]\.\d")
 _PADDING = b"\0\r\n \t"
 
 
-def next_gzip(stream: BinaryIO, offset: int, size: int) -> int:
-    """Return where the first gzip member from `offset` on that inflates to a sane WARC header starts, or `size`."""
+def next_gzip(stream: BinaryIO, offset: int, size: int, form: Format = WARC) -> int:
+    """Return where the first gzip member from `offset` on that inflates to a sane header starts, or `size`."""
     for base, block, fresh in _blocks(stream, offset, size):
         position = block.find(GZIP_MAGIC)
         while 0 <= position < fresh:
-            if _inflates_to_header(block, position):
+            if _inflates_to_header(block, position, form):
                 return base + position
             position = block.find(GZIP_MAGIC, position + 1)
     return size
 
 
-def _inflates_to_header(block: bytes, position: int) -> bool:
+def _inflates_to_header(block: bytes, position: int, form: Format) -> bool:
     # The upper three flag bits are reserved: in noise this alone turns most candidates away.
     if position + 3 >= len(block) or block[position + 3] & 0xE0:
         return False
     inflater = zlib.decompressobj(31)
     try:
         start = inflater.decompress(block[position : position + 2048], 64).lstrip(b"\r\n")
-        if start and not start.startswith(b"WARC/"[: len(start)]):
+        if len(start) > 16 and not form.begin.match(start):
             return False
         inflater = zlib.decompressobj(31)
         data = inflater.decompress(block[position : position + _REACH], _REACH)
     except zlib.error:
         return False
-    return header.parse(data.lstrip(b"\r\n")) is not None
+    return form.parse(data.lstrip(b"\r\n")) is not None
 
 
 def next_zstd(stream: BinaryIO, offset: int, size: int, dictionary: bytes) -> int:
@@ -66,15 +65,15 @@ def _decodes_to_header(stream: BinaryIO, offset: int, dictionary: bytes) -> bool
     return header.parse(data.lstrip(b"\r\n")) is not None
 
 
-def next_plain(stream: BinaryIO, offset: int, size: int) -> int:
-    """Return the offset of the first line at or after `offset` that starts a sane WARC header, or `size`."""
+def next_plain(stream: BinaryIO, offset: int, size: int, form: Format = WARC) -> int:
+    """Return the offset of the first line at or after `offset` that starts a sane header, or `size`."""
     for base, block, fresh in _blocks(stream, max(offset - 1, 0), size):
-        if base == 0 and offset == 0 and header.parse(block) is not None:
+        if base == 0 and offset == 0 and form.parse(block) is not None:
             return 0
-        for found in _PLAIN.finditer(block):
+        for found in form.candidate.finditer(block):
             if found.start() >= fresh:
                 break
-            if base + found.start() >= offset and header.parse(block[found.start() : found.start() + _REACH]):
+            if base + found.start() >= offset and form.parse(block[found.start() : found.start() + _REACH]):
                 return base + found.start()
     return size
 

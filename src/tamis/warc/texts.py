@@ -151,6 +151,8 @@ class TextReader:
                 for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=wanted):
                     yield self._from_parquet(batch, field, row)
                     row += batch.num_rows
+            except pa.ArrowNotImplementedError as error:
+                raise InputError(f"{self._name!r}: column {field!r} or another holds no text: {error}.") from error
             except (pa.ArrowInvalid, OSError) as error:
                 self._problem(row, "damaged", f"row group {group}: {error}")
                 row = sum(file.metadata.row_group(index).num_rows for index in range(group + 1))
