@@ -77,10 +77,10 @@ class Components:
     def split(self, buckets: Buckets, partitions: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield (partition, members) so that each component lies in one partition; a partition comes many times."""
         for batch in buckets():
-            rows = _present(batch, self.docs)
+            rows, nodes = _present(batch, self.docs)
             if not rows.num_rows:
                 continue
-            component = self.of(rows.column("doc").to_numpy())
+            component = self.docs[self._roots[nodes]]
             partition = _partition(component, partitions)
             order = np.argsort(partition, kind="stable")
             members = pa.record_batch([component, *rows.columns], schema=MEMBERS).take(pa.array(order))
@@ -103,8 +103,7 @@ def find_components(buckets: Buckets, *, exclude: Docs | None = None) -> Compone
         raise ValueError(f"{len(docs)} documents share buckets; one pass of components holds 2^32 at most")
     parents = np.arange(len(docs), dtype=np.uint32)
     for batch in buckets():
-        rows = _present(batch, docs)
-        nodes = np.searchsorted(docs, rows.column("doc").to_numpy())
+        rows, nodes = _present(batch, docs)
         _unite(parents, nodes, rows.column("bucket").to_numpy())
     _flatten(parents)
     return Components(docs, parents)
@@ -114,7 +113,7 @@ def _all_docs(batches: Iterable[pa.RecordBatch]) -> Docs:
     """Return all documents, sorted, unique; what is pending never outgrows what is already known."""
     known, pending, waiting = np.empty(0, np.uint64), [], 0
     for batch in batches:
-        pending.append(np.unique(batch.column("doc").to_numpy()))
+        pending.append(batch.column("doc").to_numpy())
         waiting += len(pending[-1])
         if waiting > max(len(known), 1 << 20):
             known, pending, waiting = np.unique(np.concatenate([known, *pending])), [], 0
@@ -122,15 +121,19 @@ def _all_docs(batches: Iterable[pa.RecordBatch]) -> Docs:
 
 
 def _among(docs: Docs, of: Docs) -> npt.NDArray[np.bool_]:
-    if not len(of):
-        return np.zeros(len(docs), np.bool_)
-    found: npt.NDArray[np.bool_] = of[np.minimum(np.searchsorted(of, docs), len(of) - 1)] == docs
+    at = np.minimum(np.searchsorted(of, docs), len(of) - 1)
+    found: npt.NDArray[np.bool_] = of[at] == docs
     return found
 
 
-def _present(batch: pa.RecordBatch, docs: Docs) -> pa.RecordBatch:
-    here = _among(batch.column("doc").to_numpy(), docs)
-    return batch if here.all() else batch.filter(pa.array(here))
+def _present(batch: pa.RecordBatch, docs: Docs) -> tuple[pa.RecordBatch, npt.NDArray[np.int64]]:
+    """Return the rows whose document is among `docs` (sorted), and where it is."""
+    if not len(docs):
+        return batch.slice(0, 0), np.empty(0, np.int64)
+    wanted = batch.column("doc").to_numpy()
+    at = np.minimum(np.searchsorted(docs, wanted), len(docs) - 1)
+    here = docs[at] == wanted
+    return (batch, at) if here.all() else (batch.filter(pa.array(here)), at[here])
 
 
 def _partition(components: Docs, partitions: int) -> npt.NDArray[np.int64]:

@@ -97,10 +97,11 @@ def exact_duplicates(
 
 
 def _records(doc: npt.NDArray[np.uint64], batch: pa.RecordBatch, options: DedupOptions) -> npt.NDArray[np.void]:
+    if not batch.num_rows:
+        return np.empty(0, _RECORD)
     keys = batch.column("exact")
     present = np.flatnonzero(keys.is_valid().to_numpy(zero_copy_only=False))
-    taken = keys.take(pa.array(present))
-    words = np.frombuffer(b"".join(taken.to_pylist()), ">u8").reshape(-1, 2)
+    words = np.frombuffer(keys.buffers()[1], ">u8", 2 * len(keys), 16 * keys.offset).reshape(-1, 2)[present]
     records = np.zeros(len(present), _RECORD)
     records["high"] = words[:, 0] ^ scope_hashes(batch, options)[present]
     records["low"], records["doc"] = words[:, 1], doc[present]

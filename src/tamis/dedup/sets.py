@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -14,7 +13,7 @@ import pyarrow as pa
 
 from tamis.columns import as_text, text_buffers
 from tamis.dedup.options import DedupOptions
-from tamis.dedup.shingle import composed, shingle_hashes
+from tamis.dedup.shingle import Hashes, composed, shingle_hashes
 
 Set = npt.NDArray[np.uint32]
 Numbers = npt.NDArray[np.int64]
@@ -48,10 +47,9 @@ class SetStore:
         """Add the sets of texts; return the texts' lengths in bytes of UTF-8."""
         texts = composed(as_text(texts))
         offsets, hashes = shingle_hashes(texts, options)
-        high = (hashes >> np.uint64(32)).astype(np.uint32)
-        sets = [_distinct(high[begin:end]) for begin, end in pairwise(offsets.tolist())]
-        self._counts.append(np.array([len(one) for one in sets], np.int64))
-        self._sets.append(np.concatenate([np.empty(0, np.uint32), *sets]))
+        values, counts = _distinct(offsets, hashes)
+        self._counts.append(counts)
+        self._sets.append(values)
         self._held += self._sets[-1].nbytes
         self._starts = None
         if self._held > self._memory or self._file is not None:
@@ -96,6 +94,12 @@ class SetStore:
         self._sets, self._held = [], 0
 
 
-def _distinct(hashes: Set) -> Set:
-    ordered = np.sort(hashes)
-    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
+def _distinct(offsets: Numbers, hashes: Hashes) -> tuple[Set, Numbers]:
+    """Return each text's distinct hashes, sorted, one text after another, and how many each has; one sort for all."""
+    rows = np.repeat(np.arange(len(offsets) - 1, dtype=np.uint64), np.diff(offsets))
+    tagged = np.sort(rows << np.uint64(32) | hashes >> np.uint64(32))
+    fresh = np.ones(len(tagged), np.bool_)
+    np.not_equal(tagged[1:], tagged[:-1], out=fresh[1:])
+    tagged = tagged[fresh]
+    ends = np.searchsorted(tagged, np.arange(1, len(offsets), dtype=np.uint64) << np.uint64(32))
+    return tagged.astype(np.uint32), np.diff(ends, prepend=0).astype(np.int64)

@@ -1,4 +1,4 @@
-"""External sort: fixed-size records within a declared memory, sorted runs on disk, merged by ranges of the first field.
+"""External sort: records that share a key, within a declared memory; runs on disk, merged by ranges of the key.
 
 The order is by all fields, first to last, so it depends on neither the order of arrival nor the memory. The first field
 is a hash, hence spread evenly; open files number one per read, runs about (bytes in) / memory.
@@ -11,9 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from tamis.text.kernel import kernel
 
 Records = npt.NDArray[np.void]
 Starts = npt.NDArray[np.int64]
@@ -21,12 +24,14 @@ Starts = npt.NDArray[np.int64]
 # Rows gathered at once while a run is written, and samples taken of each run to cut the ranges by.
 _CHUNK_ROWS = 1 << 18
 _SAMPLES = 4096
+# Slots a record in the filter that drops single keys: at 8 to 16 at most an eighth of them passes in vain.
+_SLOTS = 8
 # Beside the record itself, sorting holds the first field and an index.
 _SORT_BYTES = 24
 
 
 class Sorter:
-    """Takes records in any order and gives them back sorted, in blocks that never part equal first fields.
+    """Takes records in any order and gives back those whose first field recurs, sorted; no block parts equal ones.
 
     A context manager: its folder under `scratch` is gone on exit. `memory` is in bytes and bounds what is held, save
     that records with one and the same first field come in one block.
@@ -65,7 +70,7 @@ class Sorter:
             self._used, taken = self._used + count, taken + count
 
     def __iter__(self) -> Iterator[Records]:
-        """Yield sorted blocks; nothing may be added afterwards."""
+        """Yield sorted blocks of the records whose first field another one shares; nothing may be added afterwards."""
         if not self._runs:
             yield from self._blocks_in_memory()
             return
@@ -98,7 +103,8 @@ class Sorter:
         self._used = 0
 
     def _blocks_in_memory(self) -> Iterator[Records]:
-        records = self._buffer[: self._used]
+        records = self._without_singles(self._buffer[: self._used])
+        self._buffer = np.empty(0, self._dtype)
         order = sort_order(records)
         keys = records[self._dtype.names[0]]  # type: ignore[index]
         begin = 0
@@ -120,10 +126,18 @@ class Sorter:
                 for path, begin, end in zip(self._runs, at, ends, strict=True)
             ]
             at = ends
-            records = np.concatenate(parts)
+            records = self._without_singles(np.concatenate(parts))
             del parts
             if len(records):
                 yield records[sort_order(records)]
+
+    def _without_singles(self, records: Records) -> Records:
+        """Drop most records whose first field occurs once, which is nearly all of them, before the dearer sort."""
+        keys = np.ascontiguousarray(records[self._dtype.names[0]])  # type: ignore[index]
+        slots = 1 << max((_SLOTS * len(keys)).bit_length(), 3)
+        kept = np.zeros(len(keys), np.bool_)
+        _mark_repeated(keys, np.uint64(slots - 1), np.zeros(slots // 4, np.uint8), kept)
+        return records[kept]
 
     def _bounds(self, total: int) -> list[int | None]:
         """Return exclusive upper bounds of the first field that cut all records into ranges of about a block."""
@@ -131,6 +145,21 @@ class Sorter:
         pieces = max(-(-total // self._block), 1)
         cuts = samples[np.arange(1, pieces) * len(samples) // pieces]
         return [*np.unique(cuts).tolist(), None]
+
+
+@kernel
+def _mark_repeated(keys: npt.NDArray[np.uint64], mask: np.uint64, twos: npt.NDArray[np.uint8], kept: Any) -> None:
+    """Set kept[i] where another key has the same low bits; `twos` counts to two in two bits a slot."""
+    for key in keys:
+        slot = key & mask
+        shift = np.uint8(2) * np.uint8(slot & np.uint64(3))
+        seen = (twos[slot >> np.uint64(2)] >> shift) & np.uint8(3)
+        if seen < 2:
+            twos[slot >> np.uint64(2)] += np.uint8(1) << shift
+    for i in range(len(keys)):
+        slot = keys[i] & mask
+        shift = np.uint8(2) * np.uint8(slot & np.uint64(3))
+        kept[i] = (twos[slot >> np.uint64(2)] >> shift) & np.uint8(3) == 2
 
 
 def _below(keys: npt.NDArray[np.uint64], bound: int | None) -> int:
