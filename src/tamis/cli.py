@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tamis.errors import ConfigError, IncompleteError, TamisError
+from tamis.stages import register
 
 if TYPE_CHECKING:
     from tamis.pipeline.run import Report
@@ -194,6 +195,9 @@ def overrides(assignments: list[str] | None) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             found[key.strip()] = text
     return found
+
+
+register(app)
 
 
 def main() -> None:

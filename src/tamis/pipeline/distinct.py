@@ -1,0 +1,72 @@
+"""Distinct: one stream of texts without its duplicates, by the same steps as a run, in a folder of scratch files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+
+import pyarrow as pa
+
+from tamis.budget.ledger import Ledger
+from tamis.dedup.minhash import sign, signature_schema
+from tamis.dedup.options import DedupOptions, band_names
+from tamis.pipeline.curate import WORK_FILE, sifted_path, signatures_path
+from tamis.pipeline.documents import DOCUMENTS, Finish
+from tamis.pipeline.drops import Drops
+from tamis.pipeline.duplicates import CLUSTER, EXACT, PAIR, RESOLVE, VERDICT, Deduplicate, verdicts_path
+from tamis.pipeline.shard import Shard
+from tamis.pipeline.storage import Storage
+
+UNIT = "00000-000"
+PART = "part-000"
+
+
+class Distinct(Finish):
+    """The documents step, handing its unit on in input order instead of writing it by language."""
+
+    def kept(self, ledger: Ledger, drops: Drops) -> Iterator[pa.RecordBatch]:
+        """Yield the unit's batches without their duplicates, which are booked and listed."""
+        verdicts = self._verdicts(Shard(DOCUMENTS, UNIT, "", {"verdicts": verdicts_path(), "index": 0}))
+        start = 0
+        with self.storage.open(sifted_path(UNIT)) as file:
+            reader = pa.ipc.open_file(file)
+            for index in range(reader.num_record_batches):
+                batch = reader.get_batch(index)
+                yield self._split(batch, verdicts, start, ledger, drops)
+                start += batch.num_rows
+
+
+def store(batches: Iterable[pa.RecordBatch], storage: Storage, options: DedupOptions) -> int:
+    """Write texts and their signatures as one unit; returns how many. Nothing is written where there are none."""
+    rows = 0
+    with ExitStack() as stack:
+        writers: list[pa.RecordBatchFileWriter] = []
+        for batch in batches:
+            signed = sign(batch.column("text"), options)
+            signed = pa.RecordBatch.from_arrays(
+                [batch.column("language"), *signed.columns],
+                schema=pa.schema([pa.field("language", pa.large_string()), *signature_schema(options)]),
+            )
+            for path, part in ((sifted_path(UNIT), batch), (signatures_path(UNIT), signed)):
+                if len(writers) < 2:
+                    sink = stack.enter_context(storage.create(path))
+                    writers.append(stack.enter_context(pa.ipc.new_file(sink, part.schema, options=WORK_FILE)))
+            writers[0].write_batch(batch)
+            writers[1].write_batch(signed)
+            rows += batch.num_rows
+    return rows
+
+
+def judge(storage: Storage, options: DedupOptions, memory: int) -> None:
+    """Find the duplicates of the stored unit; the verdicts lie in `storage`."""
+    bands = {f"band-{band:02d}": band for band in range(len(band_names(options)))}
+    payload = {"units": [UNIT], "parts": [PART], "bands": list(bands)}
+    shards = [
+        *(Shard(PAIR, name, "", {"band": band, **payload}) for name, band in {EXACT: None, **bands}.items()),
+        Shard(CLUSTER, "all", "", payload),
+        Shard(RESOLVE, PART, "", payload),
+        Shard(VERDICT, "all", "", payload),
+    ]
+    work = Deduplicate(options, storage, memory)
+    for shard in shards:
+        work(shard)

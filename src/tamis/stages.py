@@ -1,0 +1,173 @@
+"""Stage commands: extract, langid, filter, dedup and tokenize on files that need not have come from a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from tamis.errors import ConfigError, IncompleteError
+
+if TYPE_CHECKING:
+    from tamis.filters.chain import Chain
+    from tamis.pipeline.standalone import StageReport
+
+SourceArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="IN...", help="Parquet, JSONL (.gz, .zst), text, WET or WARC: files, folders, globs, lists"),
+]
+PagesArgument = Annotated[
+    list[str], typer.Argument(metavar="IN...", help="WARC or WET: files, folders, globs, lists of paths")
+]
+FileArgument = Annotated[
+    str,
+    typer.Argument(metavar="OUT", help="a .parquet, .jsonl, .jsonl.gz or .jsonl.zst file; drops are listed beside it"),
+]
+FolderArgument = Annotated[str, typer.Argument(metavar="OUT", help="a folder, made when all is written")]
+TextFieldOption = Annotated[str, typer.Option(help="the column or key that holds the text")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="replace OUT if it exists")]
+ModelOption = Annotated[str, typer.Option(help="name or path of the language identification model")]
+TokenizerOption = Annotated[str, typer.Option(help="name, or path of a tokenizer.json")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the stage commands to the command line."""
+    for command in (extract, langid, filter, dedup, tokenize):
+        app.command()(command)
+
+
+def extract(
+    source: PagesArgument,
+    output: FileArgument,
+    extractor: Annotated[str, typer.Option(help="resiliparse, trafilatura, plain, or module:Object")] = "resiliparse",
+    fallback: Annotated[str | None, typer.Option(help="the extractor for pages on which the first fails")] = None,
+    model: ModelOption = "default",
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Turn WARC files into texts with URL, date, title and language."""
+    from tamis.pipeline import stage
+
+    conclude(stage.extract(source, output, extractor=extractor, fallback=fallback, model=model, overwrite=overwrite))
+
+
+def langid(
+    source: SourceArgument,
+    output: FileArgument,
+    model: ModelOption = "default",
+    min_score: Annotated[float, typer.Option(help="drop what is identified with less, in [0, 1]")] = 0.0,
+    keep: Annotated[list[str] | None, typer.Option(help="keep this language only; repeatable")] = None,
+    text_field: TextFieldOption = "text",
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Add each document's language and its score."""
+    from tamis.pipeline import stage
+
+    report = stage.langid(
+        source, output, model=model, min_score=min_score, keep=keep, text_field=text_field, overwrite=overwrite
+    )
+    conclude(report)
+
+
+def filter(
+    source: SourceArgument,
+    output: FileArgument,
+    recipe: Annotated[str | None, typer.Option("--recipe", "-r", help="take the filters of this recipe")] = None,
+    chain: Annotated[list[str] | None, typer.Option(help="a family such as gopher_quality; repeatable")] = None,
+    tokenizer: TokenizerOption = "default",
+    text_field: TextFieldOption = "text",
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Keep the documents that pass a recipe's filters, or the families named."""
+    from tamis.pipeline import stage
+
+    chains = filters(recipe, chain or [])
+    conclude(
+        stage.filter(source, output, chains=chains, tokenizer=tokenizer, text_field=text_field, overwrite=overwrite)
+    )
+
+
+def filters(recipe: str | None, families: list[str]) -> list[Chain]:
+    """Return the chains of a recipe, or of families at their defaults. Raises ConfigError unless one is given."""
+    from tamis.filters.registry import build
+    from tamis.recipe import load
+
+    if (recipe is None) == (not families):
+        raise ConfigError("Filter by what?", "Give either --recipe NAME or --chain NAME, which may be repeated.")
+    if recipe is not None:
+        return list(load(recipe).settings().filters)
+    return build([{"chain": name} for name in dict.fromkeys(families)])
+
+
+def dedup(
+    source: SourceArgument,
+    output: FileArgument,
+    threshold: Annotated[float, typer.Option(help="Jaccard similarity at which a document goes, in (0, 1]")] = 0.8,
+    scope: Annotated[str, typer.Option(help="language: compare within a language; global: everything")] = "language",
+    bands: Annotated[int, typer.Option(min=1, help="MinHash bands")] = 14,
+    rows: Annotated[int, typer.Option(min=1, help="MinHash values in a band")] = 8,
+    memory: Annotated[str, typer.Option(help="what is sorted and compared at once, such as 1GB")] = "1GB",
+    text_field: TextFieldOption = "text",
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Drop exact and near duplicates, the first of each cluster kept."""
+    from typing import cast
+
+    from tamis.pipeline import stage
+    from tamis.recipe import size
+
+    report = stage.dedup(
+        source,
+        output,
+        threshold=threshold,
+        scope=cast(Literal["language", "global"], scope),
+        bands=bands,
+        rows=rows,
+        memory=size(memory),
+        text_field=text_field,
+        overwrite=overwrite,
+    )
+    conclude(report)
+
+
+def tokenize(
+    source: SourceArgument,
+    output: FolderArgument,
+    tokenizer: TokenizerOption = "default",
+    shard_tokens: Annotated[int, typer.Option(min=1, help="tokens in a shard")] = 100_000_000,
+    separator: Annotated[str, typer.Option(help="what marks a document's ends: eos, bos, both or none")] = "eos",
+    text_field: TextFieldOption = "text",
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Write token shards, a folder for each language."""
+    from tamis.pipeline import stage
+
+    report = stage.tokenize(
+        source,
+        output,
+        tokenizer=tokenizer,
+        shard_tokens=shard_tokens,
+        separator=separator,
+        text_field=text_field,
+        overwrite=overwrite,
+    )
+    conclude(report)
+
+
+def conclude(report: StageReport) -> None:
+    """Print a stage's ledger and where its files are. Raises IncompleteError where inputs were unreadable."""
+    from tamis.budget.terminal import drops, funnel
+
+    out = Console(highlight=False)
+    out.print(funnel(report.ledger))
+    if any(True for _ in report.ledger.reasons()):
+        out.print(drops(report.ledger))
+    out.print(f"{report.kept:,} documents: {escape(report.output)}", soft_wrap=True)
+    out.print(f"Drops: {escape(report.dropped)}", soft_wrap=True)
+    if report.problems:
+        shown = "; ".join(f"{source.name}: {source.problem}" for source in report.problems[:5])
+        raise IncompleteError(
+            f"{len(report.problems)} of the inputs could not be read: {shown}.",
+            "The output holds the others. Mend the inputs and run it again with --overwrite.",
+        )
