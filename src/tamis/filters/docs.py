@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tamis import errors
+from tamis import errors, schema
 from tamis.columns import column, put
 from tamis.filters.signal import Signal, measure
 
@@ -76,7 +76,10 @@ class Docs:
         self.alive = np.ones(len(self.rows), bool)
 
     def _column(self, name: str) -> pa.Array:
-        found = column(self.batch, name)
+        wanted = name.removesuffix("?")
+        found = column(self.batch, wanted)
+        if found is None and wanted != name:
+            return pa.nulls(self.batch.num_rows, schema.TEXT)
         if found is None:
             raise errors.unknown("column or signal", name, self.batch.schema.names)
         return found

@@ -26,6 +26,11 @@ ENTRY_POINTS = "tamis.filters"
 
 # Family -> the module that defines it; imported when first asked for, because most bring compiled kernels.
 _FAMILIES = {
+    "gopher_quality": "tamis.filters.gopher",
+    "gopher_repetition": "tamis.filters.repetition",
+    "c4_quality": "tamis.filters.c4",
+    "fineweb_quality": "tamis.filters.fineweb",
+    "refinedweb_lines": "tamis.filters.refinedweb",
     "url_rules": "tamis.filters.url",
 }
 

@@ -25,7 +25,8 @@ _REGISTRY: dict[str, Signal] = {}
 class Signal:
     """A quantity measured on each document of a batch.
 
-    `reads` are the columns (by name) and signals (as objects) handed to `compute`, in its parameter order.
+    `reads` are the columns (by name) and signals (as objects) handed to `compute`, in its parameter order; a column
+    written `name?` is all null where the batch has none.
     `compute` returns one value per row as an Arrow array, numpy array or list; with `per_row` it is called once per
     document with plain Python values instead. Values are cast to `type`. Two signals are the same only if they are
     the same object.

@@ -1,0 +1,120 @@
+"""Gopher's quality rules: Rae et al. 2021, arXiv 2112.11446, §A1.1.
+
+We differ by default (variant "tamis"): words are those of every script, their length counts letters by what a letter
+of their script is worth, signs standing alone count as words without a letter, and stop words are the language's own.
+Bounds are lowered or raised for a language by the facts of `data/languages.tsv`. The variant "datatrove" is datatrove's
+`GopherQualityFilter`, definition by definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+
+from tamis import errors
+from tamis.bounds import Bound, PerLanguage
+from tamis.filters.chain import Chain
+from tamis.filters.datatrove import QUALITY, Quality, pick
+from tamis.filters.families import family
+from tamis.filters.rule import OPEN, keep
+from tamis.filters.signal import Signal, register
+from tamis.filters.walked import (
+    default_line_counts,
+    line_share,
+    own_stop_words,
+    scaled,
+    word_share,
+    word_signal,
+)
+from tamis.text.stopwords import stop_words as stop_word_tables
+
+GOPHER = "Rae et al. 2021, arXiv 2112.11446, §A1.1"
+VARIANTS = ("tamis", "datatrove")
+
+ENGLISH_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
+
+word_count = register(word_signal("word_count", "words"))
+mean_word_letters = register(word_share("mean_word_letters", ["worth"], ["words"], 16))
+hash_word_ratio = register(word_share("hash_word_ratio", ["hashes"], ["words"]))
+ellipsis_word_ratio = register(word_share("ellipsis_word_ratio", ["ellipses"], ["words"]))
+lettered_word_share = register(word_share("lettered_word_share", ["lettered_words"], ["words", "symbol_tokens"]))
+stop_word_count = register(word_signal("stop_word_count", "stop_words"))
+bullet_line_share = register(line_share(default_line_counts(), "bullet_line_share", "bullet_lines", "lines"))
+ellipsis_line_share = register(line_share(default_line_counts(), "ellipsis_line_share", "ellipsis_lines", "lines"))
+
+
+@family(source=GOPHER)
+def gopher_quality(
+    *,
+    variant: str = "tamis",
+    min_words: Bound | None = None,
+    max_words: Bound = 100_000.0,
+    min_mean_word_letters: Bound | None = None,
+    max_mean_word_letters: Bound | None = None,
+    max_hash_ratio: Bound = 0.1,
+    max_ellipsis_ratio: Bound = 0.1,
+    max_bullet_lines: Bound = 0.9,
+    max_ellipsis_lines: Bound = 0.3,
+    min_lettered_words: Bound = 0.8,
+    min_stop_words: Bound = 2.0,
+    stop_words: Sequence[str] = (),
+    words: Callable[[str], list[str]] | None = None,
+) -> Chain:
+    """Drop documents that are too short or long, or whose words, symbols and lines are not those of prose.
+
+    Bounds that are not given are Gopher's (50 words; words of 3 to 10 letters), in the variant "tamis" fitted to each
+    language. `stop_words` replace the tables of the languages; a language without a table passes that rule. `words`
+    splits texts for the variant "datatrove" (by default our own words).
+    Raises `UnknownNameError` on another variant.
+    """
+    fit = variant == "tamis"
+    low, high = (_fitted("min"), _fitted("max")) if fit else (3.0, 10.0)
+    bounds = {
+        "word_count": (min_words if min_words is not None else (_fitted("words") if fit else 50.0), max_words),
+        "mean_word_letters": (
+            low if min_mean_word_letters is None else min_mean_word_letters,
+            high if max_mean_word_letters is None else max_mean_word_letters,
+        ),
+        "hash_word_ratio": (OPEN, max_hash_ratio),
+        "ellipsis_word_ratio": (OPEN, max_ellipsis_ratio),
+        "bullet_line_share": (OPEN, max_bullet_lines),
+        "ellipsis_line_share": (OPEN, max_ellipsis_lines),
+        "lettered_word_share": (min_lettered_words, OPEN),
+        "stop_word_count": (_with_table(min_stop_words) if fit and not stop_words else min_stop_words, OPEN),
+    }
+    signals = _signals(variant, tuple(stop_words), words)
+    return Chain(*(keep(signals[name], at_least=least, at_most=most) for name, (least, most) in bounds.items()))
+
+
+def _signals(variant: str, stop_words: tuple[str, ...], words: Callable[[str], list[str]] | None) -> dict[str, Signal]:
+    if variant == "datatrove":
+        stops = stop_words or ENGLISH_STOP_WORDS
+        base = Signal("datatrove_quality", ("text",), Quality(words, frozenset(stops)), type=pa.large_binary())
+        return {name: pick(base, QUALITY, name) for name in QUALITY}
+    if variant != "tamis":
+        raise errors.unknown("variant of gopher_quality", variant, VARIANTS)
+    ours = (
+        word_count,
+        mean_word_letters,
+        hash_word_ratio,
+        ellipsis_word_ratio,
+        bullet_line_share,
+        ellipsis_line_share,
+        lettered_word_share,
+        stop_word_count,
+    )
+    own = {"stop_word_count": own_stop_words(stop_words)} if stop_words else {}
+    return {signal.name: signal for signal in ours} | own
+
+
+def _fitted(which: str) -> PerLanguage:
+    if which == "words":
+        return scaled(50.0, "word_ratio", up=False)
+    return scaled(10.0, "word_letters", up=True) if which == "max" else scaled(3.0, "word_letters", up=False)
+
+
+def _with_table(bound: Bound) -> PerLanguage:
+    """Return a bound on stop words that binds only the languages that have some; to the others it is open."""
+    wanted = bound if isinstance(bound, PerLanguage) else PerLanguage(bound)
+    return PerLanguage(OPEN, {code: wanted.of(code) for code in stop_word_tables()})
