@@ -62,6 +62,8 @@ def name(code: str) -> str:
     base, _, script = code.partition("_")
     if base == UNDETERMINED:
         return f"Undetermined ({scripts()[script]})" if script else "Undetermined"
+    if base not in languages():
+        return next(row["name"] for row in read_table("groups.tsv") if row["group"] == code)
     language = languages()[base]
     plain = language.scripts[0] == script and script not in HAN_FORMS
     return language.name if plain else f"{language.name} ({scripts()[script]})"
@@ -182,6 +184,8 @@ def _index() -> dict[str, str]:
             index.setdefault(_fold(f"{row.name} ({scripts()[script]})"), f"{row.code}_{script}")
     for tag in read_table("aliases.tsv"):
         index[_fold(tag["alias"])] = tag["code"]
+    for group in read_table("groups.tsv"):
+        index.setdefault(_fold(group["group"]), group["group"])
     return index
 
 

@@ -28,7 +28,7 @@ _CHINESE = ("cmn", "yue")
 class Doubt:
     """When to abstain: below so many letters *and* below a margin between the best answer and its best rival.
 
-    `steps` are (letters, margin) pairs, shortest texts first. A rival of the same confusable group is none.
+    `steps` are (letters, margin) pairs, shortest texts first.
     """
 
     steps: tuple[tuple[int, float], ...] = ((6, 0.98), (12, 0.9), (25, 0.7), (60, 0.4), (150, 0.15))
@@ -44,6 +44,8 @@ class Answer:
 
     language: str
     score: float
+    rival: str | None = None
+    rival_score: float = 0.0
     second: str | None = None
     second_share: float = 0.0
     cantonese: float = 0.0
@@ -67,15 +69,14 @@ def decide(
         return Answer(script.undetermined(written), 0.0, cantonese=cantonese)
     ranked = sorted(tally.items(), key=lambda item: (-item[1], item[0]))
     best, score = ranked[0]
-    home = group_of(best)
-    rival = next((value for code, value in ranked[1:] if group_of(code) != home), 0.0)
-    clear = score - rival >= CLEAR_MARGIN and share >= CLEAR_SHARE
+    rival, chance = ranked[1] if len(ranked) > 1 else (None, 0.0)
+    clear = score - chance >= CLEAR_MARGIN and share >= CLEAR_SHARE
     second, second_share = (None, 0.0) if clear else _second(votes, best)
-    if doubt.abstains(letters, score - rival):
+    if doubt.abstains(letters, score - chance):
         best = script.undetermined(written)
     elif codes.script_of(best) in codes.HAN_FORMS:
         best = script.chinese(codes.language_of(best), _form(votes), evidence, han)
-    return Answer(best, min(1.0, score), second, second_share, cantonese, clear)
+    return Answer(best, min(1.0, score), rival, chance, second, second_share, cantonese, clear)
 
 
 def _tally(votes: Sequence[Vote]) -> tuple[dict[str, float], int]:

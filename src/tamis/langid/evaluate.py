@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tamis.langid.decide import Doubt
-from tamis.langid.identify import Identifier, Sampling
+from tamis.langid.identifier import Identifier, Sampling
 from tamis.langid.model import Model
 
 # A line gets an answer always: abstaining is measured apart from telling languages from one another.

@@ -45,7 +45,7 @@ def _library(random_: random.Random, lines: int) -> list[str]:
 
 
 def _identifier(random_: random.Random) -> str:
-    words = [random_.choice(_tables()["words"]) for _ in range(random_.choice((1, 1, 2, 2, 3)))]
+    words = [str(random_.choice(_tables()["words"])) for _ in range(random_.choice((1, 1, 2, 2, 3)))]
     style = random_.randrange(4)
     if style == 0:
         return "_".join(words)

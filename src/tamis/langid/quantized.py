@@ -1,8 +1,9 @@
-"""Quantized fastText classifiers read from their files and run by a kernel: the same answers, several windows at a time.
+"""Quantized fastText classifiers read from their files and run by a kernel: the same answers, many windows at a time.
 
-Follows fastText 0.9.2 (Joulin et al. 2016, arXiv:1612.03651, section 3): FNV-1a hashes of character n-grams pick rows of
-a product-quantized matrix, whose mean goes through a softmax. We differ in speed alone: an n-gram's hash continues the
-shorter one's instead of starting over, no string is built, and only labels that the text's script admits are ranked.
+Follows fastText 0.9.2 (Joulin et al. 2016, arXiv:1612.03651, section 3): FNV-1a hashes of character n-grams pick rows
+of a product-quantized matrix, whose mean goes through a softmax. We differ in speed alone: an n-gram's hash continues
+the shorter one's instead of starting over, no string is built, words are remembered, and only labels that the text's
+script admits are ranked.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Quantized:
 
 
 def read(path: Path) -> Quantized | None:
-    """Return the model in a file, None where it is of a kind this reader does not run: the fastText library then does."""
+    """Return the model in a file, None where it is of a kind that is left to the fastText library."""
     reader = _Reader(path.read_bytes())
     if reader.one("<i") != _MAGIC or reader.one("<i") != _VERSION:
         return None
@@ -185,7 +186,7 @@ def _add(row: int, codes: Any, centroids: Any, norms: Any, into: Any) -> None:
 
 
 @kernel
-def _word(token: Any, size: int, value: int, words: Any, spelling: Any) -> int:
+def _word(token: Any, size: int, value: Any, words: Any, spelling: Any) -> int:
     """The row of a known word, -1 for others; `token` has a mark before and after its `size` bytes."""
     low, high = 0, len(words)
     while low < high:
@@ -221,7 +222,7 @@ def _token(
     """Add the rows of one token and of its n-grams to `into`; return how many. `token` stands between < and >."""
     minn, maxn, buckets, known = options[0], options[1], np.uint32(options[2]), options[3]
     count = 0
-    row = _word(token, size, np.int64(value), words, spelling)
+    row = _word(token, size, value, words, spelling)
     if row >= 0:
         _add(row, codes, centroids, norms, into)
         count += 1
@@ -247,8 +248,8 @@ def _token(
 
 @kernel
 def _predict(
-    offsets: Any, data: Any, options: Any, words: Any, spelling: Any, codes: Any, centroids: Any, norms: Any, output: Any,
-    allowed: Any, kinds: Any, keys: Any, sums: Any, counts: Any, found: Any, chances: Any, mass: Any,
+    offsets: Any, data: Any, options: Any, words: Any, spelling: Any, codes: Any, centroids: Any, norms: Any,
+    output: Any, allowed: Any, kinds: Any, keys: Any, sums: Any, counts: Any, found: Any, chances: Any, mass: Any,
 ) -> None:  # fmt: skip
     """Predict every text; a token ends at a space alone, because windows have no other white space.
 

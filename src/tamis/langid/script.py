@@ -96,7 +96,8 @@ def dominant(
     """
     listed = tables().names
     han, hira, kana = (listed.index(name) for name in ("Hani", "Hira", "Kana"))
-    return _dominant(counts, han, hira, kana)
+    best, share = _dominant(counts, han, hira, kana)
+    return best, share
 
 
 def names() -> tuple[str, ...]:
@@ -116,7 +117,7 @@ def _dominant(counts: Any, han: int, hira: int, kana: int) -> Any:
         for index in range(scripts):
             count = counts[row, index]
             total += count
-            if japanese and (index == han or index == hira or index == kana):
+            if japanese and index in (han, hira, kana):
                 count = 0
             if count > most:
                 most, best[row] = count, index

@@ -7,7 +7,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,7 @@ class Training:
     held_out: float = 0.1
     nonsense: int = 2500
     seed: int = 20
-    fit: models.Fit = models.Fit()
+    fit: models.Fit = field(default_factory=models.Fit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,9 +128,9 @@ def _ends_sentence(code: int) -> bool:
 def _starts_url(data: Any, at: int, end: int) -> bool:
     """Whether a token that starts at `at` is http(s):// or www. (ASCII, either case)."""
     if at + 4 < end and data[at + 3] == 0x2E:
-        return (data[at] | 32) == 119 and (data[at + 1] | 32) == 119 and (data[at + 2] | 32) == 119
+        return bool((data[at] | 32) == 119 and (data[at + 1] | 32) == 119 and (data[at + 2] | 32) == 119)
     if at + 7 < end and (data[at] | 32) == 104 and (data[at + 1] | 32) == 116 and (data[at + 2] | 32) == 116:
-        return data[at + 4] == 0x3A or data[at + 5] == 0x3A
+        return bool(data[at + 4] == 0x3A or data[at + 5] == 0x3A)
     return False
 
 

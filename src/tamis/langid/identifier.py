@@ -25,6 +25,8 @@ IDENTIFIED = pa.struct(
     [
         pa.field("language", pa.large_string(), nullable=False),  # iso639-3_Script, und_<Script> or und
         pa.field("score", pa.float32(), nullable=False),  # probability of that language over the letters seen
+        pa.field("rival", pa.large_string()),  # the next best language, null where there is none
+        pa.field("rival_score", pa.float32(), nullable=False),
         pa.field("second_language", pa.large_string()),  # of a document in two languages, else null
         pa.field("second_share", pa.float32(), nullable=False),  # share of the letters seen that voted for it
         pa.field("cantonese_share", pa.float32(), nullable=False),  # of Han characters, those only Cantonese uses
@@ -139,6 +141,8 @@ def _struct(answers: list[Answer]) -> pa.StructArray:
     columns = [
         pa.array([answer.language for answer in answers], pa.large_string()),
         pa.array([answer.score for answer in answers], pa.float32()),
+        pa.array([answer.rival for answer in answers], pa.large_string()),
+        pa.array([answer.rival_score for answer in answers], pa.float32()),
         pa.array([answer.second for answer in answers], pa.large_string()),
         pa.array([answer.second_share for answer in answers], pa.float32()),
         pa.array([answer.cantonese for answer in answers], pa.float32()),
