@@ -1,0 +1,104 @@
+"""The kernels beside plain Python: pre-tokens beside the regular expressions, merges beside the textbook loop."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Regex, pre_tokenizers
+
+from tamis.tokenize import classes
+from tamis.tokenize.merge import SCAN_LIMIT, byte_ranks, fill_pairs, heap_merge, merge
+from tamis.tokenize.split import _CL100K, _DIGITS, _GPT2, _O200K, CL100K, GPT2, O200K, next_end, recognise
+
+CASES = [(GPT2, 0, _GPT2)] + [
+    (number, digits, known.replace("DIGITS", written))
+    for number, known in ((CL100K, _CL100K), (O200K, _O200K))
+    for written, digits in _DIGITS.items()
+]
+POOL = [*list(" \t\n\r\xa0\u3000\x85'sSlLſaBßǅʰ0٣²Ⅷ.!/_-"), "'LL", "'re", "中", "ー", "ไ", "ि", "́", "😀", "\u200d"]
+TEXT = st.lists(st.one_of(st.sampled_from(POOL), st.characters(exclude_categories=["Cs"])), max_size=30).map("".join)
+
+
+@pytest.mark.parametrize(("pattern", "digits", "regex"), CASES)
+@settings(deadline=None, max_examples=120)
+@given(text=TEXT)
+def test_pre_tokens_are_those_of_the_regular_expression(pattern, digits, regex, text):
+    data, flags = np.frombuffer(text.encode(), np.uint8), classes.table()
+    found, at = [], 0
+    while at < len(data):
+        end = next_end(data, at, len(data), flags, pattern, digits)
+        assert end > at
+        found.append(data[at:end].tobytes().decode())
+        at = end
+    assert found == [part for part, _ in pre_tokenizers.Split(Regex(regex), "isolated").pre_tokenize_str(text)]
+
+
+@settings(deadline=None, max_examples=100)
+@given(data=st.binary(min_size=1, max_size=40), pattern=st.sampled_from([GPT2, CL100K, O200K]))
+def test_bytes_that_are_no_utf8_are_walked_within_bounds(data, pattern):
+    array, at = np.frombuffer(data, np.uint8), 0
+    while at < len(array):
+        end = next_end(array, at, len(array), classes.table(), pattern, 3)
+        assert at < end <= len(array)
+        at = end
+
+
+def test_the_class_table_is_the_installed_librarys():
+    assert classes.as_tsv(classes.derive()) == classes.as_tsv(classes.table())
+
+
+def test_patterns_are_recognised_as_files_write_them():
+    byte_step = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}
+    for number, digits, regex in CASES:
+        split = {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False}
+        assert recognise({"type": "Sequence", "pretokenizers": [split, byte_step]}) == (number, digits)
+        split = split | {"behavior": "Removed", "invert": True}
+        assert recognise({"type": "Sequence", "pretokenizers": [split, byte_step]}) == (number, digits)
+        split = split | {"invert": False}
+        assert recognise({"type": "Sequence", "pretokenizers": [split, byte_step]}) is None
+    assert recognise({"type": "ByteLevel", "add_prefix_space": False}) == (GPT2, 0)
+    assert recognise({"type": "ByteLevel", "add_prefix_space": True}) is None
+    assert recognise({"type": "Metaspace"}) is None
+    assert recognise(None) is None
+
+
+def textbook(ids: list[int], ranks: dict[tuple[int, int], int], merged: list[int]) -> list[int]:
+    """Merge the pair of the lowest rank, the leftmost of equals, until none is left."""
+    while True:
+        found = [(ranks[pair], place) for place, pair in enumerate(itertools.pairwise(ids)) if pair in ranks]
+        if not found:
+            return ids
+        rank, place = min(found)
+        ids = [*ids[:place], merged[rank], *ids[place + 2 :]]
+
+
+@st.composite
+def merges(draw):
+    """Return merges over bytes 97..100, each of two tokens known before it."""
+    known, pairs = [97, 98, 99, 100], []
+    for rank in range(draw(st.integers(1, 25))):
+        pair = (draw(st.sampled_from(known)), draw(st.sampled_from(known)))
+        if pair not in pairs:
+            pairs.append(pair)
+            known.append(256 + rank)
+    return pairs, known[4:]
+
+
+@settings(deadline=None, max_examples=200)
+@given(rules=merges(), text=st.text("abcd", min_size=1, max_size=3 * SCAN_LIMIT))
+def test_scan_and_heap_merge_as_the_textbook_does(rules, text):
+    pairs, merged = rules
+    slots = np.full(256, -1, np.int64)
+    fill_pairs(*(np.array(side, np.int32) for side in zip(*pairs, strict=True)), slots)
+    targets, letters = np.array(merged, np.int32), np.arange(256, dtype=np.int32)
+    data = np.frombuffer(text.encode(), np.uint8)
+    right = textbook(list(text.encode()), {pair: rank for rank, pair in enumerate(pairs)}, merged)
+    ids, ranks = np.empty(len(data), np.int32), np.empty(SCAN_LIMIT, np.int64)
+    count = merge(data, 0, len(data), ids, ranks, letters, byte_ranks(letters, slots), slots, targets)
+    assert ids[:count].tolist() == right
+    ids = data.astype(np.int32)
+    assert ids[: heap_merge(len(ids), ids, slots, targets)].tolist() == right
