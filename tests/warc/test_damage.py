@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,3 +150,12 @@ def test_shared_collection(shared_warcs: list[Path], capfd: pytest.CaptureFixtur
     assert totals["records"] > 2500
     # Two records whose Content-Length is wrong, and two whose body is shorter than HTTP says.
     assert totals["framed by warcio alone"] <= 4
+
+
+def test_a_member_that_is_a_bomb_is_left_early(made: Any) -> None:
+    compressor = zlib.compressobj(9, wbits=31)
+    zeros = bytes(1 << 20)
+    bomb = b"".join(compressor.compress(zeros) for _ in range(300)) + compressor.flush()
+    records = read(made.packed(*made.records[:3]) + bomb + made.packed(*made.records[3:]))
+    assert bodies(records) == made.bodies
+    assert [record.problem for record in records if record.type == DAMAGED] == ["damaged"]

@@ -13,6 +13,8 @@ from tamis.warc.record import DAMAGED, Frame
 
 _SCAN = 1 << 20
 _FAR = 1 << 62
+# How much of one compressed member is searched for a readable record: a bomb must not cost hours.
+_MAX_SEARCH = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def _member(stream: BinaryIO, codec: Codec, cursor: Cursor, bounds: Bounds) -> I
             return
         frame = _record(member, head, codec.form, bounds.block)
         if frame.type == DAMAGED:
-            if not _resync(member, codec.form):
+            if not _resync(member, codec.form, _FAR if codec.plain else _MAX_SEARCH):
                 yield from _close(stream, codec, cursor, bounds, member, frame)
                 return
             frame.detail += f" (offset {offset}, {member.used - used} bytes)"
@@ -147,9 +149,13 @@ def _judge(member: Member, form: Format, got: int, expected: int) -> tuple[str, 
     return "", ""
 
 
-def _resync(member: Member, form: Format) -> bool:
+def _resync(member: Member, form: Format, limit: int) -> bool:
     """Move to the next sane header inside the member; return whether there is one, else the member is used up."""
+    stop = member.used + limit
     while data := member.peek(_SCAN):
+        if member.used > stop:
+            member.fault = "too_large"
+            return False
         for found in form.candidate.finditer(data):
             if form.parse(data[found.start() : found.start() + header.MAX_HEADER]):
                 member.take(found.start())
