@@ -108,7 +108,7 @@ def decode(data: bytes, *, header_charset: str | None = None) -> Decoded:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         return _almost_utf8(data, error.start) or _by_evidence(data, header_charset)
-    if "\x00" in text or "\x1b" in text:
+    if b"\x00" in data or b"\x1b" in data:
         return _seven_bit(data, text, header_charset)
     return Decoded(text, "utf-8", "utf-8")
 
