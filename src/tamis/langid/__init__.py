@@ -1,4 +1,4 @@
-"""Text to language: `identify` and `Identifier`, codes, scripts, models, thresholds and training (`tamis.langid.train`)."""
+"""Text to language: `identify` and `Identifier`, codes, scripts, models, thresholds, and `tamis.langid.train`."""
 
 from __future__ import annotations
 
