@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from tamis.tokenize.folder import dataset_files
     from tamis.tokenize.separate import Separator, separator
     from tamis.tokenize.shards import ShardSpan, plan_shards
-    from tamis.tokenize.train import train
 
 _HOMES = {
     "Encoder": "tamis.tokenize.encode",
@@ -24,7 +23,6 @@ _HOMES = {
     "dataset_files": "tamis.tokenize.folder",
     "ShardSpan": "tamis.tokenize.shards",
     "plan_shards": "tamis.tokenize.shards",
-    "train": "tamis.tokenize.train",
 }
 
 __all__ = [
@@ -37,7 +35,6 @@ __all__ = [
     "load",
     "plan_shards",
     "separator",
-    "train",
     "write_shard",
 ]
 
