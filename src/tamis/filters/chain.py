@@ -181,7 +181,7 @@ def _rewrite(step: Rewrite, docs: Docs, drops: _Drops) -> pa.RecordBatch:
             _drop_faults(docs, drops, docs.faults(read))
     made, faults = step.apply_safely(inputs, docs.batch.column("text"))
     _drop_faults(docs, drops, {row: (step.reason, text) for row, text in faults.items()})
-    docs.replace_text(made.text)
+    docs.replace_text(made.text, made.known)
     return _account(made, docs.rows)
 
 

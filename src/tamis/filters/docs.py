@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -17,8 +19,8 @@ Mask = npt.NDArray[np.bool_]
 class Docs:
     """The rows of a batch that are still judged, with a cache of their signals.
 
-    A drop only marks rows. They are cut away before the next signal is measured, so that dearer filters see survivors
-    only, while rules over signals already measured cost no copy.
+    A drop only marks rows. They are cut away before the next signal that reads a column, so that dearer filters see
+    survivors only; signals made of others cost less than the copy of the texts would.
     """
 
     __slots__ = ("_cache", "_faults", "alive", "batch", "judged", "rows")
@@ -34,7 +36,8 @@ class Docs:
     def measure(self, signal: Signal) -> pa.Array:
         """Return the signal of every row in `batch`, measuring it (and what it reads) at most once."""
         if signal not in self._cache:
-            self.compact()
+            if _is_dear(signal):
+                self.compact()
             inputs = self.inputs(signal.reads)
             values, faults = measure(signal, inputs, self.batch.num_rows)
             self._cache[signal] = values
@@ -53,11 +56,12 @@ class Docs:
         """Mark rows as no longer judged."""
         self.alive &= ~mask
 
-    def replace_text(self, text: pa.Array) -> None:
-        """Put new text in place and forget every signal that read the old one."""
+    def replace_text(self, text: pa.Array, known: Mapping[Signal, pa.Array]) -> None:
+        """Put new text in place, forget every signal that read the old one, and note those already `known` of it."""
         self.batch = put(self.batch, "text", text)
         self._cache = {signal: values for signal, values in self._cache.items() if not _reads_text(signal)}
         self._faults = {signal: faults for signal, faults in self._faults.items() if signal in self._cache}
+        self._cache |= known
 
     def compact(self) -> None:
         """Cut away the rows marked as dropped."""
@@ -91,6 +95,10 @@ class Docs:
             if isinstance(read, Signal):
                 inherited |= self.faults(read)
         return inherited
+
+
+def _is_dear(signal: Signal) -> bool:
+    return signal.per_row or any(isinstance(read, str) for read in signal.reads if read != "language?")
 
 
 def _reads_text(signal: Signal) -> bool:

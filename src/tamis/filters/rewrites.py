@@ -21,11 +21,13 @@ Counts = npt.NDArray[np.int64]
 class Rewritten:
     """New texts, one per row, and by reason what was taken out of each: `(bytes, chars)`, shape (rows,) each.
 
-    What no reason accounts for is booked under the rewrite's own name, so the books balance by construction.
+    What no reason accounts for is booked under the rewrite's own name, so the books balance by construction. `known`
+    are signals of the new texts that the rewrite can tell at once.
     """
 
     text: pa.Array
     removed: Mapping[str, tuple[Counts, Counts]] = field(default_factory=dict)
+    known: Mapping[Signal, pa.Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,11 @@ class Rewrite:
         made = made if isinstance(made, Rewritten) else Rewritten(as_text(made))
         if len(made.text) != len(texts):
             raise ValueError(f"rewrite {self.reason!r} returned {len(made.text)} texts for {len(texts)} documents")
-        return Rewritten(as_text(made.text), self._account(as_text(texts), as_text(made.text), made.removed))
+        books = self._account(as_text(texts), as_text(made.text), made.removed)
+        return Rewritten(as_text(made.text), books, made.known)
 
     def apply_safely(self, inputs: list[pa.Array], texts: pa.Array) -> tuple[Rewritten, dict[int, str]]:
-        """As `apply`; where that fails, row by row, with the traceback of each row that fails even so (its text stays)."""
+        """As `apply`; where that fails, row by row, with the traceback of each row that fails alone: its text stays."""
         try:
             return self.apply(inputs, texts), {}
         except Exception:

@@ -6,6 +6,8 @@ length before left over: on prose almost nothing is left after three words, and 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tamis.text.hashing import ROLL, mix
@@ -19,7 +21,7 @@ LONGEST = 10
 
 
 @inlined
-def slot_of(keys, mask, key):  # type: ignore[no-untyped-def]
+def slot_of(keys: Any, mask: Any, key: Any) -> Any:
     """Return the slot of `key` (not 0) in an open-addressing table, or the free slot where it belongs."""
     slot = np.int64(key & np.uint64(mask))
     while keys[slot] != 0 and keys[slot] != key:
@@ -28,7 +30,7 @@ def slot_of(keys, mask, key):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def capacity(entries):  # type: ignore[no-untyped-def]
+def capacity(entries: Any) -> Any:
     """Return a power of two that leaves a table of so many entries at least half empty."""
     size = 8
     while size < 2 * entries:
@@ -37,7 +39,7 @@ def capacity(entries):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def repeated_entries(hashes, worths, count, keys):  # type: ignore[no-untyped-def]
+def repeated_entries(hashes: Any, worths: Any, count: Any, keys: Any) -> Any:
     """Return (entries, worth) of those of the first `count` entries whose hash stood there before."""
     size = capacity(count)
     keys[:size] = 0
@@ -53,7 +55,9 @@ def repeated_entries(hashes, worths, count, keys):  # type: ignore[no-untyped-de
 
 
 @kernel
-def repeated_runs(hashes, sums, words, rolled, places, slots, keys, counts, result):  # type: ignore[no-untyped-def]
+def repeated_runs(
+    hashes: Any, sums: Any, words: Any, rolled: Any, places: Any, slots: Any, keys: Any, counts: Any, result: Any
+) -> Any:
     """Write into `result` the worth of the top 2-, 3- and 4-grams and of the repeated 5- to 10-grams, in that order.
 
     `sums` are the words' worths summed up to each; the other arrays are scratch. The top n-gram is the most frequent
@@ -95,7 +99,7 @@ def repeated_runs(hashes, sums, words, rolled, places, slots, keys, counts, resu
 
 
 @inlined
-def _top(places, slots, counts, left, sums, length):  # type: ignore[no-untyped-def]
+def _top(places: Any, slots: Any, counts: Any, left: Any, sums: Any, length: Any) -> Any:
     most, best = 1, 0
     for which in range(left):
         count = counts[slots[which]]
@@ -108,7 +112,7 @@ def _top(places, slots, counts, left, sums, length):  # type: ignore[no-untyped-
 
 
 @inlined
-def _repeated(places, slots, counts, kept, sums, length):  # type: ignore[no-untyped-def]
+def _repeated(places: Any, slots: Any, counts: Any, kept: Any, sums: Any, length: Any) -> Any:
     worth, free = 0, 0
     for which in range(kept):
         place = places[which]

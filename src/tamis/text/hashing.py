@@ -6,6 +6,8 @@ A span is hashed eight bytes at a time, each multiplied in with 64-bit odd const
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tamis.text.inline import inlined
@@ -19,7 +21,7 @@ _29, _33 = np.uint64(29), np.uint64(33)
 
 
 @inlined
-def mix(value):  # type: ignore[no-untyped-def]
+def mix(value: Any) -> Any:
     """Return murmur3's 64-bit finaliser of a uint64: each input bit flips each output bit with probability one half."""
     value = (value ^ (value >> _33)) * _MIX_1
     value = (value ^ (value >> _33)) * _MIX_2
@@ -27,20 +29,20 @@ def mix(value):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def absorb(state, value):  # type: ignore[no-untyped-def]
+def absorb(state: Any, value: Any) -> Any:
     """Return the uint64 `state` with the uint64 `value` multiplied in; order matters. Finish with `mix`."""
     state = (state ^ value) * GOLDEN
     return state ^ (state >> _29)
 
 
 @inlined
-def gather(state, point):  # type: ignore[no-untyped-def]
+def gather(state: Any, point: Any) -> Any:
     """As `absorb`, for values below 2**32: their few bits need no spreading, which halves the time per character."""
     return (state ^ point) * GOLDEN
 
 
 @kernel
-def hash_span(data, start, end):  # type: ignore[no-untyped-def]
+def hash_span(data: Any, start: Any, end: Any) -> Any:
     """Return the hash (uint64) of the bytes data[start:end]; its length counts, so a NUL at the end is no nothing."""
     state = GOLDEN ^ np.uint64(end - start)
     at = start

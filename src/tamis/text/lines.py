@@ -7,6 +7,7 @@ ends a paragraph. Records of one text are one binary value, so they travel throu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from tamis.text.kernel import kernel
 # The fields of a record: bytes from the start of the text, exclusive end, words, worth of all words and of the
 # longest, sentences, flags, and the hash of the line's words and signs (spaces, case and composition aside).
 FIELDS = 8
-START, END, WORDS, WORTH, LONGEST, SENTENCES, FLAGS, HASH = range(FIELDS)
+START, END, WORDS, WORTH, LONGEST_WORD, SENTENCES, FLAGS, HASH = range(FIELDS)
 RECORD_BYTES = 8 * FIELDS
 
 ENDED, ELLIPSIS, BULLET, PARAGRAPH = 1, 2, 4, 8
@@ -71,7 +72,7 @@ class Lines:
 
 
 @kernel
-def _tally(offsets, records, short, most, out):  # type: ignore[no-untyped-def]
+def _tally(offsets: Any, records: Any, short: Any, most: Any, out: Any) -> Any:
     keys, hashes, worths = np.empty(capacity(most), np.uint64), np.empty(most, np.uint64), np.empty(most, np.int64)
     for row in range(len(offsets) - 1):
         first, last, counts = offsets[row], offsets[row + 1], out[row]
@@ -95,7 +96,7 @@ def _tally(offsets, records, short, most, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _paragraphs(records, hashes, worths):  # type: ignore[no-untyped-def]
+def _paragraphs(records: Any, hashes: Any, worths: Any) -> Any:
     """Write the hash and worth of each paragraph, which is its lines in order; return how many there are."""
     count, state, worth = 0, GOLDEN, 0
     for line in range(len(records)):
@@ -132,7 +133,7 @@ def join_lines(
 
 
 @kernel
-def _join(offsets, data, line_offsets, records, new_offsets, new_data):  # type: ignore[no-untyped-def]
+def _join(offsets: Any, data: Any, line_offsets: Any, records: Any, new_offsets: Any, new_data: Any) -> Any:
     at = 0
     for row in range(len(offsets) - 1):
         begun = at

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,15 +28,13 @@ from tamis.text.lines import (
     FIELDS,
     FLAGS,
     HASH,
+    LONGEST_WORD,
     PARAGRAPH,
     SENTENCES,
     START,
     WORDS,
     WORTH,
     Lines,
-)
-from tamis.text.lines import (
-    LONGEST as LONGEST_WORD,
 )
 from tamis.text.stopwords import StopTables, find_stop_word
 from tamis.text.words import is_word_start, read_word
@@ -106,7 +105,18 @@ def measure(
 
 
 @kernel
-def _measure(offsets, data, table, which, stop_keys, runs, longest, out, line_offsets, records):  # type: ignore
+def _measure(
+    offsets: Any,
+    data: Any,
+    table: Any,
+    which: Any,
+    stop_keys: Any,
+    runs: Any,
+    longest: Any,
+    out: Any,
+    line_offsets: Any,
+    records: Any,
+) -> Any:
     """Fill out[row, :] and the records of the lines of each text.
 
     One long loop, because state that lives in registers is what makes it fast: split into calls it took twice the

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +79,7 @@ def hash_words(words: Sequence[str]) -> npt.NDArray[np.uint64]:
 
 
 @inlined
-def find_stop_word(keys, language, value):  # type: ignore[no-untyped-def]
+def find_stop_word(keys: Any, language: Any, value: Any) -> Any:
     """Return the slot of a word's hash in a language's table, or -1."""
     start, place, found = language * SLOTS, np.int64(value & np.uint64(SLOTS - 1)), np.int64(-1)
     while keys[start + place] != 0:
@@ -90,7 +91,7 @@ def find_stop_word(keys, language, value):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _insert(keys, language, hashes):  # type: ignore[no-untyped-def]
+def _insert(keys: Any, language: Any, hashes: Any) -> Any:
     for value in hashes:
         place = np.int64(value & np.uint64(SLOTS - 1))
         start = language * SLOTS
@@ -100,7 +101,7 @@ def _insert(keys, language, hashes):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _hash_firsts(offsets, data, table, hashes):  # type: ignore[no-untyped-def]
+def _hash_firsts(offsets: Any, data: Any, table: Any, hashes: Any) -> Any:
     for row in range(len(offsets) - 1):
         at = next_word(data, offsets[row], offsets[row + 1], table)
         if at < offsets[row + 1]:

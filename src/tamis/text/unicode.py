@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,7 +107,7 @@ def _calibrated(pages: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
 
 
 @inlined
-def decode(data, at, end):  # type: ignore[no-untyped-def]
+def decode(data: Any, at: Any, end: Any) -> Any:
     """Return (code point, next position) at `at` < `end`; a byte that is no UTF-8 reads as U+FFFD, and is one byte."""
     lead = np.int64(data[at])
     if lead < 0x80:
@@ -124,6 +125,6 @@ def decode(data, at, end):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def look_up(table, point):  # type: ignore[no-untyped-def]
+def look_up(table: Any, point: Any) -> Any:
     """Return the 32-bit word of a code point, as int64."""
     return np.int64(table[np.int64(table[point >> 8]) + (point & 255)])

@@ -13,6 +13,7 @@ sixteenths of a Latin letter: marks are worth nothing, a Han character several l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,13 +59,13 @@ def words(text: str) -> list[str]:
 
 
 @inlined
-def is_word_start(entry):  # type: ignore[no-untyped-def]
+def is_word_start(entry: Any) -> Any:
     """Say whether a code point of these properties begins a word: a letter, digit or number, or a mark left alone."""
     return 1 <= entry & _CLASS <= 4
 
 
 @inlined
-def _absorb_folded(state, point, table):  # type: ignore[no-untyped-def]
+def _absorb_folded(state: Any, point: Any, table: Any) -> Any:
     """Return a word's hash state with the case-folded decomposition of one code point absorbed."""
     if point < 0x80:
         return gather(state, np.uint64(point + 32 if 65 <= point <= 90 else point))
@@ -84,13 +85,13 @@ def _absorb_folded(state, point, table):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def read_word(data, at, end, table):  # type: ignore[no-untyped-def]
+def read_word(data: Any, at: Any, end: Any, table: Any) -> Any:
     """Return (end of word, hash, worth, whether it has a letter) of the word that begins at `at`.
 
     One loop, longer than house style allows: it runs once per character, and a call per character costs a third.
     """
-    state, worth, letters, lettered = GOLDEN, np.int64(0), np.int64(0), False
-    unit, script, before = np.int64(-1), np.int64(0), np.int64(0)
+    state, worth, letters, lettered = GOLDEN, 0, 0, False
+    unit, script, before = -1, 0, 0
     while at < end:
         point = np.int64(data[at])
         if point < 0x80:
@@ -151,7 +152,7 @@ def read_word(data, at, end, table):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def next_word(data, at, end, table):  # type: ignore[no-untyped-def]
+def next_word(data: Any, at: Any, end: Any, table: Any) -> Any:
     """Return where the next word at or after `at` begins, or `end`."""
     while at < end:
         point, after = _decode(data, at, end)
@@ -162,7 +163,7 @@ def next_word(data, at, end, table):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _count_words(offsets, data, table, counts):  # type: ignore[no-untyped-def]
+def _count_words(offsets: Any, data: Any, table: Any, counts: Any) -> Any:
     total = 0
     for row in range(len(offsets) - 1):
         end, count = offsets[row + 1], 0
@@ -177,7 +178,7 @@ def _count_words(offsets, data, table, counts):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _fill_words(offsets, data, table, starts, ends):  # type: ignore[no-untyped-def]
+def _fill_words(offsets: Any, data: Any, table: Any, starts: Any, ends: Any) -> Any:
     out = 0
     for row in range(len(offsets) - 1):
         end = offsets[row + 1]
