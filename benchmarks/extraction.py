@@ -83,7 +83,7 @@ def bare(name: str) -> Callable[[Page], str]:
     if name == "resiliparse":
         from resiliparse.extract.html2text import extract_plain_text
 
-        return lambda page: extract_plain_text(page.html, main_content=True, alt_texts=False)
+        return lambda page: extract_plain_text(page.html, main_content=True, alt_texts=False, noscript=True)
     extractor = load(name)
     return lambda page: extractor.extract(page.html, page.url).text
 

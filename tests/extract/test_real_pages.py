@@ -51,7 +51,7 @@ def test_bombs_change_no_other_page(name: str) -> None:
     for number, bomb in enumerate(BOMBS.values()):
         mixed.insert(2 * number + 1, (bomb, None))
     bombs = set(BOMBS.values())
-    with Sandbox(name, limits=Limits(deadline_s=1.0, deadline_s_per_mb=0.0), fallback="plain") as sandbox:
+    with Sandbox(name, limits=Limits(deadline_s=0.5, deadline_s_per_mb=0.0), fallback="plain") as sandbox:
         alone = list(sandbox.extract_many(pages))
         together = list(zip(mixed, sandbox.extract_many(mixed), strict=True))
     assert [found for page, found in together if page[0] not in bombs] == alone
