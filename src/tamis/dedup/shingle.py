@@ -84,7 +84,7 @@ def _uncomposed(offsets: Offsets, data: Bytes, index: Offsets, blocks: Table, fl
 
 
 @kernel
-def _walk(
+def _walk(  # long: one loop reads each byte once; a call per byte or unit costs measured speed
     offsets: Offsets,
     data: Bytes,
     index: Offsets,
