@@ -24,10 +24,16 @@ _OWN = ("id", "url", "text")
 
 
 class CarryingReader(TextReader):
-    """A TextReader whose batches also have the column REST, without the keys in `leave`."""
+    """A TextReader whose batches also have the column REST, without the keys in `leave`; all null where that is None.
 
-    def __init__(self, stream: BinaryIO, name: str, kind: str, *, text_field: str, leave: frozenset[str]) -> None:
+    Unlike a TextReader it takes a text field that was asked for by name and no other.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, name: str, kind: str, *, text_field: str, leave: frozenset[str] | None
+    ) -> None:
         super().__init__(stream, name, kind, text_field=text_field)
+        self._fields = text_fields(text_field)
         self._leave = leave
 
     def _batches(self, rows: Iterator[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
@@ -44,7 +50,7 @@ class CarryingReader(TextReader):
 
     def _row(self, line: bytes, position: int) -> dict[str, Any] | None:
         row = super()._row(line, position)
-        if row is not None:
+        if row is not None and self._leave is not None:
             every = json.loads(line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"))
             text = next(name for name in self._fields if isinstance(every.get(name), str))
             leave = {*_OWN, text, *self._leave}
@@ -58,24 +64,25 @@ class CarryingReader(TextReader):
             self._problem(0, "damaged", str(error))
             return
         field = text_column(file.schema_arrow, self._name, self._fields)
-        names = rest_of(file.schema_arrow, field, self._leave).names
+        rest = [] if self._leave is None else rest_of(file.schema_arrow, field, self._leave).names
+        own = [name for name in (field, *_OWN[:2], "language") if name in file.schema_arrow.names]
+        wanted = list(dict.fromkeys((*own, *rest)))
         row = 0
         for group in range(file.num_row_groups):
             try:
-                for batch in file.iter_batches(BATCH_ROWS, row_groups=[group]):
-                    yield self._carried(batch, field, names, row)
+                for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=wanted):
+                    yield self._carried(batch, field, rest, row)
                     row += batch.num_rows
             except (pa.ArrowInvalid, OSError) as error:
                 self._problem(row, "damaged", f"row group {group}: {error}")
                 row = sum(file.metadata.row_group(index).num_rows for index in range(group + 1))
 
     def _carried(self, batch: pa.RecordBatch, field: str, rest: list[str], row: int) -> pa.RecordBatch:
-        own = [name for name in (field, "id", "url", "language") if name in batch.schema.names]
         try:
-            made = self._from_parquet(batch.select(list(dict.fromkeys(own))), field, row)
+            made = self._from_parquet(batch.select([name for name in batch.schema.names if name != "date"]), field, row)
         except pa.ArrowNotImplementedError as error:
             raise InputError(
-                f"{self._name!r} has columns {', '.join(own)} that are not text: {error}.", "Convert them to strings."
+                f"{self._name!r} has an id, url, language or {field} that is not text: {error}.", "Make them strings."
             ) from error
         if not rest:
             return made.append_column(REST, pa.nulls(made.num_rows, pa.large_string()))
@@ -83,7 +90,12 @@ class CarryingReader(TextReader):
         return made.append_column(REST, others.filter(batch.column(field).is_valid()))
 
 
-def text_column(schema: pa.Schema, name: str, fields: tuple[str, ...] = TEXT_FIELDS) -> str:
+def text_fields(asked: str) -> tuple[str, ...]:
+    """Return the keys that may hold the text: the one asked for, or, where that is the default, the usual ones."""
+    return TEXT_FIELDS if asked == TEXT_FIELDS[0] else (asked,)
+
+
+def text_column(schema: pa.Schema, name: str, fields: tuple[str, ...]) -> str:
     """Return the column of a Parquet file that holds its text. Raises InputError where none does."""
     found = next((field for field in fields if field in schema.names), None)
     if found is None:
@@ -109,7 +121,7 @@ class CarriedTexts(Texts):
         settings: ReadSettings,
         ledger: Ledger,
         drops: Drops,
-        leave: frozenset[str],
+        leave: frozenset[str] | None,
     ) -> None:
         super().__init__(stream, shard, settings, ledger, drops)
         self._reader = CarryingReader(stream, shard["name"], shard["kind"], text_field=settings.text_field, leave=leave)

@@ -121,7 +121,7 @@ class Deduplicate:
         clusters = pa.table({"doc": keepers, "size": sizes})
         batches = (_of_unit(drops, clusters, index) for index in range(len(units)))
         bins = np.searchsorted(HISTOGRAM, sizes, side="right") - 1
-        histogram = {str(low): int((bins == place).sum()) for place, low in enumerate(HISTOGRAM)}
+        histogram = [[low, int((bins == place).sum())] for place, low in enumerate(HISTOGRAM)]
         return [self._write(verdicts_path(), VERDICTS, batches)], {"cluster_sizes": histogram}
 
     def _write(self, path: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> FileEntry:

@@ -20,7 +20,6 @@ from tamis.pipeline.extraction import Extraction
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shape import WARC_REST, Shape
 from tamis.pipeline.storage import InputFiles
-from tamis.pipeline.texts import Texts
 from tamis.schema import EXTRACTED, UNDETERMINED
 from tamis.warc.manifest import Source, resolve
 
@@ -101,10 +100,10 @@ class Inbox:
 
     def _texts(self, source: Source) -> Iterator[pa.RecordBatch]:
         with self.files.open(source.uri) as stream:
-            parts = (stream, _shard(source), self.settings.read, self.ledger, self.drops)
-            for batch in Texts(*parts) if self.shape is None else CarriedTexts(*parts, self.leave):
+            leave = None if self.shape is None else self.leave
+            for batch in CarriedTexts(stream, _shard(source), self.settings.read, self.ledger, self.drops, leave):
                 if batch.num_rows:
-                    yield self._measured(batch if self.shape is None else self.shape.fit(batch))
+                    yield self._measured(batch.drop_columns([REST]) if self.shape is None else self.shape.fit(batch))
 
     def _measured(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         texts = batch.column("text")

@@ -11,7 +11,7 @@ from tamis.pipeline.settings import ExtractSettings
 
 if TYPE_CHECKING:
     from tamis.extract.extractor import Extracted, Failure
-    from tamis.langid.identify import Identifier
+    from tamis.langid import Identifier
     from tamis.tokenize.encode import Encoder
 
 
@@ -26,7 +26,7 @@ def encoder(tokenizer: str) -> Encoder:
 @lru_cache(maxsize=4)
 def identifier(model: str) -> Identifier:
     """Return the language identifier of a model name or path."""
-    from tamis.langid.identify import Identifier
+    from tamis.langid import Identifier
 
     return Identifier(model)
 

@@ -29,7 +29,7 @@ def write_reports(storage: Storage, ledger: Ledger, receipts: Sequence[Receipt],
     storage.write("ledger.parquet", _parquet(table))
     storage.write("ledger.csv", _csv(table))
     languages = summarise(ledger)
-    clusters = {key: n for r in receipts if r.step == VERDICT for key, n in r.facts["cluster_sizes"].items()}
+    clusters = [pair for each in receipts if each.step == VERDICT for pair in each.facts["cluster_sizes"]]
     budget = {
         "languages": [language.to_json() for language in languages],
         "problems": [{"name": source.name, "problem": source.problem} for source in problems],

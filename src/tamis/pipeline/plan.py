@@ -15,7 +15,7 @@ from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.step import Step, digest
 from tamis.pipeline.storage import InputFiles
-from tamis.pipeline.tokens import TOKENIZE
+from tamis.pipeline.tokens import TOKENIZE, separator
 from tamis.warc.manifest import Source, Span, split
 
 STEPS = (EXTRACT, SIFT, PAIR, CLUSTER, RESOLVE, VERDICT, DOCUMENTS, TOKENIZE)
@@ -126,7 +126,7 @@ def _steps(settings: Settings) -> dict[str, Step]:
     tokenize = {
         "tokenizer": encoder.checksum,
         "shard_tokens": settings.tokenize.shard_tokens,
-        "separator": settings.tokenize.separator,
+        "separator": asdict(separator(settings)),
     }
     options: dict[str, Mapping[str, Any]] = {EXTRACT: extract, SIFT: sift, TOKENIZE: tokenize}
     options[DOCUMENTS] = {"output": output}

@@ -77,9 +77,10 @@ class Run:
 
     def execute(self, executor: Executor, *, progress: Progress | None = None, clean: bool = False) -> Report:
         """Do what is missing, check the books, and publish. Returns the report."""
+        self.storage.refuse_file()
         agree(self.storage.read_json(LOCK), self.settings, self.storage)
-        self.storage.probe()
         plan = self.plan()
+        self.storage.probe()
         self.storage.write(LOCK, describe(self.settings, plan.sources))
         carrier = _Carrier(Manifest(self.storage), executor, progress or (lambda *_: None))
         shards = self._carry_out(plan, carrier)

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tamis.columns import as_text, put
-from tamis.pipeline.carry import REST, CarryingReader, rest_of, text_column
+from tamis.errors import InputError
+from tamis.pipeline.carry import REST, CarryingReader, rest_of, text_column, text_fields
 from tamis.pipeline.storage import InputFiles
 from tamis.schema import EXTRACTED, TEXT
 from tamis.warc.manifest import Source
-from tamis.warc.texts import TEXT_FIELDS
 
 # What WARC records say beyond what every document has.
 WARC_REST = pa.schema([EXTRACTED.field(name) for name in ("date", "title", "language", "language_score")])
@@ -30,13 +30,19 @@ class Shape:
         self.schema = schema
 
     def fit(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the batch with its REST in this form; a struct of no fields is left out."""
+        """Return the batch with its REST in this form; a struct of no fields is left out.
+
+        Raises InputError where a value does not fit its column's type.
+        """
         rest = batch.column(REST)
         if self.schema is None:
             return put(batch, REST, rest if rest.type == TEXT else as_text([_dump(row) for row in rest.to_pylist()]))
         if not len(self.schema):
             return batch.drop_columns([REST])
-        arrays = _from_json(rest, self.schema) if rest.type == TEXT else _from_struct(rest, self.schema)
+        try:
+            arrays = _from_json(rest, self.schema) if rest.type == TEXT else _from_struct(rest, self.schema)
+        except (pa.ArrowException, OverflowError) as error:
+            raise InputError(f"A column cannot be carried: {error}.", "Write JSONL, which holds any value.") from error
         return put(batch, REST, pa.StructArray.from_arrays(arrays, fields=list(self.schema)))
 
 
@@ -50,7 +56,16 @@ def columns(sources: Iterable[Source], files: InputFiles, text_field: str, leave
     for source in sources:
         for name, kind in _fields(source, files, text_field, leave):
             types[name] = _unified(types[name], kind) if name in types else kind
-    return pa.schema([(name, TEXT if kind in (pa.null(), pa.string()) else kind) for name, kind in types.items()])
+    return pa.schema([(name, kind if _storable(kind) else TEXT) for name, kind in types.items()])
+
+
+def _storable(kind: pa.DataType) -> bool:
+    """Return whether Parquet can hold a type; strings are made large, and an object without keys has no column."""
+    if pa.types.is_struct(kind):
+        return bool(kind.num_fields) and all(_storable(each.type) or each.type == pa.string() for each in kind)
+    if pa.types.is_list(kind):
+        return _storable(kind.value_type) or kind.value_type == pa.string()
+    return kind not in (pa.null(), pa.string())
 
 
 def _fields(
@@ -68,7 +83,7 @@ def _fields(
                 found = pq.read_schema(stream)
             except (pa.ArrowInvalid, OSError):
                 return  # reading it will list the damage
-            text = text_column(found, source.name, (text_field, *TEXT_FIELDS))
+            text = text_column(found, source.name, text_fields(text_field))
             yield from ((field.name, field.type) for field in rest_of(found, text, leave))
 
 

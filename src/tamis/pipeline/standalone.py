@@ -25,6 +25,7 @@ from tamis.warc.manifest import Source
 
 READ = "read"
 DROPPED = "dropped.parquet"
+UNREADABLE = ("no_text", "json", "damaged", "truncated")
 
 # What a stage does: batches, ledger and drops in, batches out.
 Through = Callable[[Iterator[pa.RecordBatch], Ledger, Drops], Iterator[pa.RecordBatch]]
@@ -111,13 +112,16 @@ class Standalone:
 def check(ledger: Ledger, written: int, steps: Sequence[str]) -> None:
     """Raise BooksError unless each step balances, hands on what it kept, and every document was written or dropped.
 
-    Raises InputError where there were rows but none of them had text.
+    Raises InputError where nothing that was read is a document.
     """
     ledger.check()
     ledger.check_flow(dict(pairwise(steps)), {})
     taken = ledger.total(READ, "in").documents
-    if taken and ledger.total(READ, "dropped", reason="no_text").documents == taken:
-        raise InputError(f"None of the {taken} rows has a text.", "Name the column that holds it with --text-field.")
+    wrong = {reason: ledger.total(READ, "dropped", reason=reason).documents for reason in UNREADABLE}
+    if taken and sum(wrong.values()) == taken:
+        found = ", ".join(f"{reason}: {count}" for reason, count in wrong.items() if count)
+        hint = "Name the column that holds the text with --text-field." if wrong["no_text"] else "Fetch it again."
+        raise InputError(f"Nothing in the input is a document ({found}).", hint)
     dropped = sum(amount.documents for _, _, _, amount in ledger.reasons())
     if taken != written + dropped:
         raise BooksError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import fnmatch
 import io
 import json
@@ -177,6 +178,11 @@ class Storage:
         else:
             shutil.rmtree(self.where(folder), ignore_errors=True)
 
+    def refuse_file(self) -> None:
+        """Raise OutputError where a file stands at the folder's place."""
+        if not self.remote and Path(self.root).exists() and not Path(self.root).is_dir():
+            raise OutputError(f"{self.root} is a file.", "The output is a folder: choose another place.")
+
     def probe(self) -> None:
         """Raise OutputError unless a file can be written in the folder, which is made if it is missing."""
         self.write(".probe", b"")
@@ -223,18 +229,20 @@ class InputFiles:
 
         name = f"{xxhash.xxh3_64_hexdigest(uri)}-{PurePosixPath(urlsplit(uri).path).name}"
         path = Path(self.cache) / name
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fetch(uri, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Units of one file start at the same time in several workers; one of them fetches.
+        with path.with_name(f"{name}.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                fetch(uri, path)
         return path
 
     def size(self, uri: str) -> int | None:
-        """Return the size in bytes, or None where there is no such file."""
+        """Return the size in bytes, or None where there is no such file; over https by asking, not by fetching."""
         if _is_http(uri):
-            try:
-                return self._fetched(uri).stat().st_size
-            except OSError:
-                return None
+            from tamis.warc.fetch import remote_size
+
+            return remote_size(uri)
         files, path = filesystem(uri)
         info = files.get_file_info(path)
         return cast(int, info.size) if info.is_file else None

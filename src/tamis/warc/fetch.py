@@ -118,6 +118,30 @@ def fetch(
     )
 
 
+def remote_size(
+    url: str, *, politeness: Politeness | None = None, sleep: Callable[[float], None] = time.sleep
+) -> int | None:
+    """Return the size in bytes that a server states for `url`, by a HEAD request; None where it has no such file.
+
+    Raises OSError where the server cannot be reached or will not say.
+    """
+    rules = politeness or Politeness()
+    for attempt in range(rules.attempts):
+        request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": USER_AGENT})
+        try:
+            with urllib.request.urlopen(request, timeout=rules.timeout) as answer:
+                return int(answer.headers["Content-Length"])
+        except urllib.error.HTTPError as error:
+            if error.code in (404, 410):
+                return None
+            if error.code not in _RETRIED or attempt + 1 == rules.attempts:
+                raise OSError(f"HTTP status {error.code}") from error
+            sleep(max(_retry_after(error.headers.get("Retry-After", "")), rules.first_wait * 2**attempt))
+        except TypeError as error:
+            raise OSError("the server does not state the size") from error
+    return None
+
+
 def _attempt(url: str, part: Path, name: str, rules: Politeness, guard: Breaker) -> _Pause | None:
     """Try once; return None when `part` holds the whole file."""
     have = part.stat().st_size if part.exists() else 0
