@@ -259,6 +259,14 @@ def test_extract(tmp_path: Path, tamis: Command) -> None:
     assert ENGLISH.strip() in str(found[0]["text"])
 
 
+def test_extract_passes_over_ready_made_text(tmp_path: Path, tamis: Command) -> None:
+    wet(tmp_path / "b.wet.gz")
+    write(tmp_path, "a.jsonl")
+    code, _, err = tamis("extract", tmp_path, tmp_path / "out.jsonl")
+    assert (code, len(read(tmp_path / "out.jsonl"))) == (IncompleteError.exit_code, 2)
+    assert "a.jsonl: is text already" in err
+
+
 @pytest.mark.parametrize("name", ["langid", "filter", "dedup", "tokenize"])
 def test_wet_and_warc_into_any_stage(tmp_path: Path, name: str, tamis: Command) -> None:
     wet(tmp_path / "b.wet.gz")

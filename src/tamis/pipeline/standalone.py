@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from tamis.warc.manifest import Source
 
 READ = "read"
 DROPPED = "dropped.parquet"
+READY = "is text already"
 UNREADABLE = ("no_text", "json", "damaged", "truncated")
 
 # What a stage does: batches, ledger and drops in, batches out.
@@ -52,7 +53,7 @@ class Standalone:
 
     steps: its own steps of the ledger, after reading.
     added: the columns it adds; the input's of the same name give way.
-    identify: whether it tells languages. pages_only: whether ready-made text is refused.
+    identify: whether it tells languages. pages_only: whether ready-made text is passed over.
     """
 
     settings: Settings
@@ -97,11 +98,13 @@ class Standalone:
         return stack.enter_context(DropFile(self.settings.output, stack.enter_context(storage.create(name))))
 
     def _find(self, given: Given, files: InputFiles) -> list[Source]:
+        """Return the sources; where pages alone are wanted, ready-made text among them is a source with a problem."""
         sources = find(given, files)
-        ready = next((source for source in sources if source.kind != "warc"), None)
-        if self.pages_only and ready is not None:
-            raise InputError(f"{ready.name!r} is text already.", "extract takes WARC and WET files.")
-        return sources
+        if not self.pages_only:
+            return sources
+        if all(source.kind != "warc" for source in sources):
+            raise InputError(f"{sources[0].name!r} is text already.", "extract takes WARC and WET files.")
+        return [source if source.kind == "warc" else replace(source, problem=READY) for source in sources]
 
     def _ledger(self, sources: Sequence[Source]) -> Ledger:
         pages = any(source.kind == "warc" for source in sources)
