@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 SourceArgument = Annotated[
     list[str],
-    typer.Argument(metavar="IN...", help="Parquet, JSONL (.gz, .zst), text, WET or WARC: files, folders, globs, lists"),
+    typer.Argument(metavar="IN", help="Parquet, JSONL (.gz, .zst), text, WET or WARC: files, folders, globs, lists"),
 ]
 PagesArgument = Annotated[
-    list[str], typer.Argument(metavar="IN...", help="WARC or WET: files, folders, globs, lists of paths")
+    list[str], typer.Argument(metavar="IN", help="WARC or WET: files, folders, globs, lists of paths")
 ]
 FileArgument = Annotated[
     str,
