@@ -1,7 +1,7 @@
 """The fast engine: byte-level BPE in one pass over the Arrow buffer, with bounded memory.
 
-A pre-token is looked up among the tokens first, then in a fixed cache of what other pre-tokens became, and only then
-merged. The cache overwrites, so it never grows, and what it holds never changes an id.
+A pre-token is looked up in a fixed cache of what pre-tokens became, and only then merged. The cache overwrites, so it
+never grows; it compares whole pre-tokens, so what it holds never changes an id.
 """
 
 from __future__ import annotations
@@ -23,10 +23,21 @@ from tamis.tokenize.merge import MAX_IDS, Ids32, Slots, byte_ranks, fill_pairs, 
 from tamis.tokenize.reference import Ids, Lengths, ReferenceEngine, calls
 from tamis.tokenize.split import Bytes, next_end, recognise
 
-CACHE_SLOTS = 1 << 16
-CACHE_BYTES = 32  # longest pre-token remembered
-CACHE_IDS = 11  # most ids remembered of one; with the count, 12 int32 to a slot
+# What a pre-token became is remembered in one cache line: four words of key, then twelve fields of 21 bits, a count and
+# up to eleven ids. An entry pushes the one before it to the neighbouring line, so a pair of lines keeps the latest two.
+CACHE_LINES = 1 << 16
+KEY_BYTES = 31  # the last byte of the key is the size
+MOST_IDS = 11
 CALL_BYTES = 4 << 20  # text per kernel call: bounds the id buffer to four times as much
+
+
+@kernel
+def packed(data: Bytes, start: int, end: int) -> int:
+    """Return up to eight bytes as one word."""
+    word = 0
+    for place in range(start, min(end, start + 8)):
+        word = word << 8 | data[place]
+    return word
 
 
 @kernel
@@ -41,55 +52,32 @@ def hash_bytes(data: Bytes, start: int, end: int) -> int:
 
 
 @kernel
-def same(left: Bytes, start: int, right: Bytes, other: int, size: int) -> bool:
-    """Return whether `size` bytes of `left` from `start` are those of `right` from `other`."""
-    for place in range(size):  # noqa: SIM110 - Numba compiles no generator expressions
-        if left[start + place] != right[other + place]:
-            return False
-    return True
-
-
-@kernel
-def fill_tokens(spelt: Bytes, offsets: Slots, usable: npt.NDArray[np.bool_], slots: Slots) -> None:
-    """Enter the usable tokens into a table of `hash << 21 | id`; `slots` is -1 throughout, its length a power of 2."""
+def fill_tokens(spelt: Bytes, offsets: Slots, slots: Slots) -> None:
+    """Enter the tokens that have a spelling by hash; `slots` is -1 throughout, its length a power of 2."""
     mask = len(slots) - 1
-    for token in range(len(usable)):
-        if usable[token]:
-            value = hash_bytes(spelt, offsets[token], offsets[token + 1])
-            place = value & mask
+    for token in range(len(offsets) - 1):
+        if offsets[token + 1] > offsets[token]:
+            place = hash_bytes(spelt, offsets[token], offsets[token + 1]) & mask
             while slots[place] >= 0:
                 place = (place + 1) & mask
-            slots[place] = (value >> 21) << 21 | token
+            slots[place] = token
 
 
 @kernel
-def find_token(data: Bytes, start: int, end: int, value: int, spelt: Bytes, offsets: Slots, slots: Slots) -> int:
-    """Return the token spelt by these bytes, whose hash is `value`, or -1."""
+def find_token(data: Bytes, start: int, end: int, spelt: Bytes, offsets: Slots, slots: Slots) -> int:
+    """Return the token spelt by these bytes, or -1."""
     mask = len(slots) - 1
-    place = value & mask
+    place = hash_bytes(data, start, end) & mask
     while slots[place] >= 0:
-        token = int(slots[place]) & (MAX_IDS - 1)
-        size = offsets[token + 1] - offsets[token]
-        if slots[place] >> 21 == value >> 21 and size == end - start and same(data, start, spelt, offsets[token], size):
-            return token
+        first, size = offsets[slots[place]], end - start
+        if offsets[slots[place] + 1] - first == size:
+            same = 0
+            while same < size and data[start + same] == spelt[first + same]:
+                same += 1
+            if same == size:
+                return int(slots[place])
         place = (place + 1) & mask
     return -1
-
-
-@kernel
-def solitary(
-    spelt: Bytes, offsets: Slots, letters: Ids32, first: Ids32, pairs: Slots, merged: Ids32
-) -> npt.NDArray[np.bool_]:
-    """Return for each token whether merging its own bytes gives just it; not so for one that no merge reaches."""
-    result = np.zeros(len(offsets) - 1, np.bool_)
-    longest = max(np.max(np.diff(offsets)), 64)
-    ids, ranks = np.empty(longest, np.int32), np.empty(64, np.int64)
-    for token in range(len(result)):
-        start, end = offsets[token], offsets[token + 1]
-        if end > start:
-            count = merge(spelt, start, end, ids, ranks, letters, first, pairs, merged)
-            result[token] = count == 1 and ids[0] == token
-    return result
 
 
 @kernel
@@ -106,55 +94,62 @@ def encode_texts(
     spelt: Bytes,
     offsets: Slots,
     tokens: Slots,
-    keys: Slots,
-    texts: Bytes,
-    values: Ids32,
+    cache: Slots,
     lengths: Slots,
     out: Ids32,
 ) -> int:
     """Write the ids of each text to `out` (none where its length is 0) and their number to `lengths`; return the sum.
 
-    `keys` (hash << 6 | size), `texts` (CACHE_BYTES each) and `values` (count, then CACHE_IDS ids) are the cache.
-    The loop stays whole: calls between its parts cost a third of the speed.
+    `tokens` is empty unless whole tokens go before merges. The loop stays whole: its parts share a dozen variables.
     """
     total, scratch, ranks = 0, np.empty(64, np.int32), np.empty(64, np.int64)
+    a = b = c = d = line = 0
     for row in range(len(bounds) - 1):
         at, stop, before = bounds[row], bounds[row + 1], total
         while at < stop:
             end = next_end(data, at, stop, flags, pattern, digits)
             size = end - at
-            value = hash_bytes(data, at, end)
-            token = find_token(data, at, end, value, spelt, offsets, tokens)
-            if token >= 0:
-                if len(out):
-                    out[total] = token
-                total += 1
-                at = end
-                continue
-            slot = value & (CACHE_SLOTS - 1)
-            key = (value >> 6) << 6 | size
-            line = slot * (CACHE_IDS + 1)
-            if size <= CACHE_BYTES and keys[slot] == key and same(data, at, texts, slot * CACHE_BYTES, size):
-                count = values[line]
-                if len(out):
-                    for place in range(count):
-                        out[total + place] = values[line + 1 + place]
-                total += count
-                at = end
-                continue
+            if size <= KEY_BYTES:
+                a = packed(data, at, end)
+                b = packed(data, at + 8, end) if size > 8 else 0
+                c = packed(data, at + 16, end) if size > 16 else 0
+                d = (packed(data, at + 24, end) if size > 24 else 0) | size << 56
+                mixed = (
+                    a * 0x1E3779B97F4A7C15 + b * 0x3F58476D1CE4E5B9 + c * 0x14D049BB133111EB + d * 0x2545F4914F6CDD1D
+                )
+                mixed ^= mixed >> 32
+                line = ((mixed ^ mixed >> 15) & (CACHE_LINES - 1)) << 3
+                known = cache[line] == a and cache[line + 1] == b and cache[line + 2] == c and cache[line + 3] == d
+                if not known:
+                    line ^= 8
+                    known = cache[line] == a and cache[line + 1] == b and cache[line + 2] == c and cache[line + 3] == d
+                if known:
+                    count = cache[line + 4] & (MAX_IDS - 1)
+                    if len(out):
+                        for field in range(1, count + 1):
+                            out[total + field - 1] = cache[line + 4 + field // 3] >> 21 * (field % 3) & (MAX_IDS - 1)
+                    total += count
+                    at = end
+                    continue
             if size > len(scratch):
                 scratch = np.empty(2 * size, np.int32)
-            count = merge(data, at, end, scratch, ranks, letters, first, pairs, merged)
+            token = find_token(data, at, end, spelt, offsets, tokens) if len(tokens) else -1
+            if token >= 0:
+                scratch[0], count = token, 1
+            else:
+                count = merge(data, at, end, scratch, ranks, letters, first, pairs, merged)
             if len(out):
                 for place in range(count):
                     out[total + place] = scratch[place]
-            if size <= CACHE_BYTES and count <= CACHE_IDS:
-                keys[slot] = key
-                for place in range(size):
-                    texts[slot * CACHE_BYTES + place] = data[at + place]
-                values[line] = count
-                for place in range(count):
-                    values[line + 1 + place] = scratch[place]
+            if size <= KEY_BYTES and count <= MOST_IDS:
+                line ^= 8
+                for word in range(8):
+                    cache[(line ^ 8) + word] = cache[line + word]
+                    cache[line + word] = 0
+                cache[line], cache[line + 1], cache[line + 2], cache[line + 3] = a, b, c, d
+                cache[line + 4] = count
+                for field in range(1, count + 1):
+                    cache[line + 4 + field // 3] |= np.int64(scratch[field - 1]) << 21 * (field % 3)
             total += count
             at = end
         lengths[row] = total - before
@@ -175,14 +170,10 @@ class KernelEngine:
         self._letters, self._pairs, self._merged = _merges(model, spelling)
         self._first = byte_ranks(self._letters, self._pairs)
         self._spelt, self._offsets = _arena(spelling)
-        usable = solitary(self._spelt, self._offsets, self._letters, self._first, self._pairs, self._merged)
-        if model.get("ignore_merges"):
-            usable = np.diff(self._offsets) > 0
-        self._tokens = np.full(_power(2 * len(spelling)), -1, np.int64)
-        fill_tokens(self._spelt, self._offsets, usable, self._tokens)
-        self._keys = np.full(CACHE_SLOTS, -1, np.int64)
-        self._texts = np.zeros(CACHE_SLOTS * CACHE_BYTES, np.uint8)
-        self._values = np.zeros(CACHE_SLOTS * (CACHE_IDS + 1), np.int32)
+        self._tokens = np.full(_power(2 * len(spelling)) if model.get("ignore_merges") else 0, -1, np.int64)
+        if len(self._tokens):
+            fill_tokens(self._spelt, self._offsets, self._tokens)
+        self._cache = np.zeros(CACHE_LINES * 8, np.int64)
         self._lock = Lock()  # the kernel drops the interpreter lock, and the cache is shared
         self._reference = reference
         self._added = _added(definition)
@@ -223,7 +214,7 @@ class KernelEngine:
                 data, bounds, self._pattern, self._digits, self._flags,
                 self._letters, self._first, self._pairs, self._merged,
                 self._spelt, self._offsets, self._tokens,
-                self._keys, self._texts, self._values, lengths, out,
+                self._cache, lengths, out,
             )  # fmt: skip
         return lengths, out[: total if ids else 0].view(np.uint32)
 

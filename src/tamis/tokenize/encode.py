@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -38,7 +39,7 @@ class Encoder:
         self._definition = definition
         self.dtype = token_type(definition.size, dtype)
         self._reference = ReferenceEngine(definition)
-        self._decoder = Tokenizer.from_buffer(definition.path.read_bytes())
+        self._decoder: Tokenizer | None = None
         self._engine, self.engine_note = (
             _choose(definition, self._reference) if fast else (self._reference, "asked for")
         )
@@ -61,6 +62,8 @@ class Encoder:
     def decode(self, ids: Sequence[int] | pa.Array) -> str:
         """Return the text of ids, special tokens spelt out; for byte-level tokenizers the inverse of `encode`."""
         numbers = ids.to_pylist() if isinstance(ids, pa.Array) else [int(number) for number in ids]
+        if self._decoder is None:  # most processes never decode
+            self._decoder = Tokenizer.from_str(json.dumps(self._definition.data))
         return str(self._decoder.decode(numbers, skip_special_tokens=False))
 
     def by_reference(self) -> Encoder:
