@@ -55,13 +55,16 @@ def changed(code: str, texts: Sequence[str], index: int, random: np.random.Gener
         result = _piece(text, random).lower()
     elif kind < 0.55:
         result = text.lower()
-    elif kind < 0.60:
+    elif kind < 0.59:
         result = text.upper()
-    elif kind < 0.70:
+    elif kind < 0.65:
+        # Titles, products and menus.
+        result = _piece(text, random).title()
+    elif kind < 0.73:
         result = text[int(random.integers(1, 1 + max(1, len(text) // 2))) :]
-    elif kind < 0.78 and code[-4:] in _STRIPPABLE:
+    elif kind < 0.80 and code[-4:] in _STRIPPABLE:
         result = bare(text)
-    elif kind < 0.90:
+    elif kind < 0.91:
         result = f"{text} {texts[int(random.integers(len(texts)))]}"
     else:
         result = _framed(text, random)

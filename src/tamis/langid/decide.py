@@ -18,10 +18,13 @@ SECOND_SURE = 0.6
 # Windows that agree by at least this margin need no second look, nor where one script has this share of the letters.
 CLEAR_MARGIN = 0.7
 CLEAR_SHARE = 0.9
-# Code, markup and noise name a document only where no more than this share of it is in a language.
+# Code, markup and noise name a document only where no more than this share of it is in a language, and where the model
+# is this sure of it: lists of products and titles look a little like code.
 LANGUAGE_SHARE = 0.2
+NONSENSE_SURE = 0.85
 
-_CHINESE = ("cmn", "yue")
+# Mandarin and Cantonese in either form compete as one; which of them it is, characters tell better.
+_ONE_CHINESE = {f"{language}_{form}": "cmn_Hans" for language in ("cmn", "yue") for form in codes.HAN_FORMS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Doubt:
     `steps` are (letters, margin) pairs, shortest texts first.
     """
 
-    steps: tuple[tuple[int, float], ...] = ((6, 0.98), (12, 0.9), (25, 0.7), (60, 0.4), (150, 0.15))
+    steps: tuple[tuple[int, float], ...] = ((6, 0.98), (17, 0.9), (25, 0.8), (50, 0.3), (120, 0.1))
 
     def abstains(self, letters: int, margin: float) -> bool:
         """Return whether a text of so many letters with this margin is better left undetermined."""
@@ -67,7 +70,7 @@ def decide(
     cantonese = int(evidence[2]) / han if han else 0.0
     if not tally:
         return Answer(script.undetermined(written), 0.0, cantonese=cantonese)
-    ranked = sorted(tally.items(), key=lambda item: (-item[1], item[0]))
+    ranked = _ranked(tally)
     best, score = ranked[0]
     rival, chance = ranked[1] if len(ranked) > 1 else (None, 0.0)
     clear = score - chance >= CLEAR_MARGIN and share >= CLEAR_SHARE
@@ -82,27 +85,37 @@ def decide(
 def _tally(votes: Sequence[Vote]) -> tuple[dict[str, float], int]:
     """Probability of each code over the letters of the windows that count, and the number of those letters."""
     letters = sum([vote.letters for vote in votes])
-    language = sum([vote.letters for vote in votes if not _is_nonsense(vote)])
-    if letters != language and language >= LANGUAGE_SHARE * letters:
+    nonsense = [_is_nonsense(vote) for vote in votes]
+    if any(nonsense):
+        language = [vote for vote, is_nonsense in zip(votes, nonsense, strict=True) if not is_nonsense]
+        prose = sum([vote.letters for vote in language])
         # A manual full of code is still in English, and a page of tables in whatever its sentences are.
-        votes = [vote for vote in votes if not _is_nonsense(vote)]
-        letters = language
+        if prose >= LANGUAGE_SHARE * letters:
+            votes, letters = language, prose
     tally: dict[str, float] = {}
     for vote in votes:
         part = vote.letters / letters
         for p, code in vote.guesses:
-            code = _one_chinese(code)
+            code = _ONE_CHINESE.get(code, code)
             tally[code] = tally.get(code, 0.0) + p * part
     return tally, letters
 
 
+def _ranked(tally: dict[str, float]) -> list[tuple[str, float]]:
+    """Codes by probability, best first; what is only perhaps no language is one of the languages it may be."""
+    ranked = sorted(tally.items(), key=lambda item: (-item[1], item[0]))
+    if ranked[0][0][:3] != codes.NOT_LANGUAGE or ranked[0][1] >= NONSENSE_SURE:
+        return ranked
+    languages = [(code, p) for code, p in ranked if code[:3] != codes.NOT_LANGUAGE]
+    mass = sum([p for _, p in languages])
+    return [(code, p / mass) for code, p in languages] if mass >= 1 - NONSENSE_SURE else ranked
+
+
 def _is_nonsense(vote: Vote) -> bool:
-    return bool(vote.guesses) and vote.guesses[0][1].startswith(codes.NOT_LANGUAGE)
-
-
-def _one_chinese(code: str) -> str:
-    """Mandarin and Cantonese in either form compete as one; which of them it is, characters tell better."""
-    return "cmn_Hans" if code[:3] in _CHINESE and code[4:] in codes.HAN_FORMS else code
+    if not vote.guesses:
+        return False
+    p, code = vote.guesses[0]
+    return p >= NONSENSE_SURE and code[:3] == codes.NOT_LANGUAGE
 
 
 def _form(votes: Sequence[Vote]) -> str:
@@ -118,7 +131,7 @@ def _second(votes: Sequence[Vote], best: str) -> tuple[str | None, float]:
     shares: dict[str, float] = {}
     for vote in votes:
         if vote.guesses and vote.guesses[0][0] >= SECOND_SURE and not _is_nonsense(vote):
-            code = _one_chinese(vote.guesses[0][1])
+            code = _ONE_CHINESE.get(vote.guesses[0][1], vote.guesses[0][1])
             if group_of(code) != group_of(best) and codes.language_of(code) != codes.language_of(best):
                 shares[code] = shares.get(code, 0.0) + vote.letters / letters
     share, code = min(((-share, code) for code, share in shares.items()), default=(0.0, ""))

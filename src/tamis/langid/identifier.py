@@ -109,7 +109,7 @@ class Identifier:
         names = script.names()
         starts = np.searchsorted(seen.document, np.arange(len(texts) + 1)).tolist()
         written, shares = (column.tolist() for column in script.dominant(seen.totals))
-        han = seen.totals[:, names.index("Hani")].tolist()
+        han = script.han_characters(seen.totals).tolist()
         return [
             decide(
                 votes[starts[row] : starts[row + 1]],

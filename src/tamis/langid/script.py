@@ -64,8 +64,10 @@ def tables() -> Tables:
         for character in row["characters"]:
             evidence[ord(character)] |= flags[row["evidence"]]
     weight = np.ones(256, np.uint8)
-    for name in ("Hani", "Hira", "Kana", "Hang", "Bopo", "Yiii"):
-        weight[number[name]] = 3
+    # In sixteenths of a Latin letter; a whole number keeps counts whole.
+    worth = (word >> unicode.WORTH_SHIFT).astype(np.int64)
+    for index in number.values():
+        weight[index] = max(1, (int(worth[letters == index].max()) + unicode.LETTER_WORTH // 2) // unicode.LETTER_WORTH)
     # Trailing jamo are part of the syllable that the leading one counts for, composed or not.
     letters[0x1160:0x1200] = MARK
     return Tables(letters, evidence, weight, names)
@@ -98,6 +100,12 @@ def dominant(
     han, hira, kana = (listed.index(name) for name in ("Hani", "Hira", "Kana"))
     best, share = _dominant(counts, han, hira, kana)
     return best, share
+
+
+def han_characters(counts: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Return how many Han characters each row of weighted letter counts stands for."""
+    place = tables().names.index("Hani")
+    return counts[:, place] // np.int32(tables().weight[place + 1])
 
 
 def names() -> tuple[str, ...]:

@@ -51,8 +51,8 @@ class Windows:
 def windows(texts: pa.LargeStringArray, count: int, letters: int) -> Windows:
     """Return up to `count` windows of about `letters` letters of each text; a text without letters has none.
 
-    A letter of Han, kana or Hangul counts as three. Everything is measured in letters, so the windows of a text are
-    the same in NFC and NFD, with any line ends, and whatever its neighbours are.
+    A letter counts for as many letters of an alphabet as it is worth in its script. Everything is measured in letters,
+    so the windows of a text are the same in NFC and NFD, with any line ends, and whatever its neighbours are.
     """
     offsets, data = text_buffers(texts)
     tables = script.tables()
@@ -248,7 +248,7 @@ def _clean(
         if kind == _BEYOND and code < 0x110000:
             sort = letters[code]
             if sort and sort != script.MARK:
-                total[sort - 1] += 1
+                total[sort - 1] += weight[sort]
                 line_letters += weight[sort]
                 if code < 0x10000 and evidence[code]:
                     for bit in range(3):
@@ -371,7 +371,7 @@ def _cut(
                 written += length
                 taken += step
                 if step:
-                    counts[found, kind - 1] += 1
+                    counts[found, kind - 1] += step
                 elif kind == script.MARK and code >= _FIRST_MARK:
                     marked[found] = True
             at += length
