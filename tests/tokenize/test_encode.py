@@ -133,6 +133,18 @@ def test_an_added_token_widens_the_ids(samples, tmp_path):
     assert encoder.count(texts).to_pylist() == [len(ids) for ids in encoder.encode(texts).to_pylist()]
 
 
+def test_added_tokens_keep_their_ids_beside_special_ones(samples, tmp_path):
+    tokenizer = samples.byte_level(900, ())
+    tokenizer.add_special_tokens(["<|a|>", "<|b|>"])
+    tokenizer.add_tokens(["|||MASK|||"])
+    encoder = load(samples.saved(tokenizer, tmp_path / "tokenizer.json"))
+    text = "x |||MASK||| <|a|> y"
+    ids = encoder.encode([text])[0].as_py()
+    assert ids.count(902) == 1
+    assert not {900, 901} & set(ids)
+    assert encoder.decode(ids) == text
+
+
 def test_token_type_is_checked():
     assert token_type(100, "uint32") == pa.uint32()
     with pytest.raises(ConfigError):

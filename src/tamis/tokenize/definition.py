@@ -64,16 +64,17 @@ def special_id(definition: Definition, content: str) -> int:
 
 
 def neutral(definition: Definition) -> str:
-    """Return the definition as JSON without special tokens: their text in a page is text, and their ids cannot arise.
+    """Return the definition as JSON with special tokens renamed to what no page says: their text in a page is text.
 
-    They leave `added_tokens`, and where the model's vocabulary holds them too they are renamed to what no page says.
-    Added tokens that are not special (runs of spaces, say) stay, for they are how ordinary text is encoded.
+    They keep their places, for the library numbers added tokens as they come. Added tokens that are not special (runs
+    of spaces, say) stay as they are: they are how ordinary text is encoded.
     """
     data = dict(definition.data)
-    data["added_tokens"] = [token for token in data.get("added_tokens") or () if not token.get("special")]
+    names = {content: f"\ufdd0{definition.checksum}:{number}\ufdd1" for content, number in definition.special.items()}
+    added = data.get("added_tokens") or ()
+    data["added_tokens"] = [token | {"content": names.get(token["content"], token["content"])} for token in added]
     data["post_processor"] = data["truncation"] = data["padding"] = None
     # The unknown token must stay where the model looks for it; both names change together.
-    names = {content: f"\ufdd0{definition.checksum}:{number}\ufdd1" for content, number in definition.special.items()}
     model = dict(data["model"])
     vocab = model["vocab"]
     if isinstance(vocab, dict):

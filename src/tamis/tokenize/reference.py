@@ -46,9 +46,15 @@ class ReferenceEngine:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         try:
             self._tokenizer = Tokenizer.from_str(neutral(definition))
+            self._tokenizer.encode_special_tokens = True  # not even a page that quotes the new names gets one
         except Exception as error:  # the binding raises bare Exception
             hint = "The installed tokenizers release cannot load it; was it written by a newer one?"
             raise ModelError(f"{definition.path} is not a usable tokenizer: {error}.", hint) from error
+        for token in definition.data.get("added_tokens") or ():
+            number = self._tokenizer.token_to_id(token["content"])
+            if not token.get("special") and number != token["id"]:
+                hint = "Its added tokens leave a gap that the library closes; list them without one."
+                raise ModelError(f"{definition.path}: {token['content']!r} is {number}, not {token['id']}.", hint)
 
     def encode(self, texts: pa.LargeStringArray) -> tuple[Lengths, Ids]:
         """Return tokens per text and all ids one after another."""
