@@ -47,13 +47,23 @@ def units(text: str, by_char: bool) -> list[str]:
     return found
 
 
+def step(state: int, value: int) -> int:
+    state = (state ^ value) * UNIT_BASE & MASK
+    return state ^ state >> 29
+
+
 def hash_unit(unit: str) -> int:
     if unit == " ":
         return mix(UNIT_BASE)
-    value = UNIT_BASE
+    state, letters = UNIT_BASE, b""
     for char in unit:
-        value = (value ^ ord(char)) * UNIT_BASE & MASK
-    return mix(value)
+        if char < "\x80":
+            letters += char.encode()
+        if letters and (char >= "\x80" or len(letters) == 8):
+            state, letters = step(state, int.from_bytes(letters, "big")), b""
+        if char >= "\x80":
+            state = step(state, ord(char) | 1 << 40)
+    return mix(step(state, int.from_bytes(letters, "big")))
 
 
 def twin(text: str, length: int, by_char: bool) -> list[int]:

@@ -12,18 +12,21 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from tamis.columns import Bytes, Offsets, text_buffers
+from tamis.columns import Bytes, Offsets
 from tamis.dedup.documents import document_ids, scope_hashes
 from tamis.dedup.options import DedupOptions
 from tamis.dedup.spill import Records, Sorter, Starts, repeated
-from tamis.text.kernel import kernel
+from tamis.dedup.unchecked import text_within, unchecked
 
 _RECORD = np.dtype([("high", np.uint64), ("low", np.uint64), ("rank", np.float64), ("doc", np.uint64)])
+
+# Bytes looked at together: long enough for vector instructions, short enough that most have no two spaces in a row.
+_BLOCK = 64
 
 EXACT = pa.schema([pa.field("doc", pa.uint64(), nullable=False), pa.field("kept_doc", pa.uint64(), nullable=False)])
 
 
-@kernel
+@unchecked
 def _wide_space(data: Bytes, at: Any, end: Any) -> int:
     """Return the length in bytes of the non-ASCII White_Space character at `at`, or 0."""
     lead = data[at]
@@ -41,13 +44,43 @@ def _wide_space(data: Bytes, at: Any, end: Any) -> int:
     return 3 if second == 0x81 and third == 0x9F else 0
 
 
-@kernel
+@unchecked
+def _plain(block: Bytes, after_space: Any) -> bool:
+    """Whether each space of a block is a single ASCII one. Compiles to vector instructions, hence no early return."""
+    found = np.uint8(0)
+    for i in range(_BLOCK - 1):
+        one, two = block[i], block[i + 1]
+        space = (one == 0x20) | (np.uint8(one - np.uint8(9)) < np.uint8(5))
+        again = (two == 0x20) | (np.uint8(two - np.uint8(9)) < np.uint8(5))
+        wide = (one == 0xC2) | (np.uint8(one - np.uint8(0xE1)) < np.uint8(3))
+        found |= np.uint8((space & again) | wide)
+    first, last = block[0], block[_BLOCK - 1]
+    begins = first == 0x20 or (first >= 0x09 and first <= 0x0D)
+    return found == 0 and not (after_space and begins) and last != 0xC2 and not (last >= 0xE1 and last <= 0xE3)
+
+
+@unchecked
+def _copy(block: Bytes, out: Bytes) -> None:
+    for i in range(_BLOCK):
+        lead = block[i]
+        out[i] = np.uint8(0x20) if np.uint8(lead - np.uint8(9)) < np.uint8(5) else lead
+
+
+@unchecked
 def _collapse(offsets: Offsets, data: Bytes, out: Bytes, ends: Offsets) -> None:
     """Copy texts without outer whitespace and with each inner run of it as one space; set where each ends in `out`."""
     to = 0
     for row in range(len(offsets) - 1):
         at, end, begin, after_space = offsets[row], offsets[row + 1], to, True
+        slow_until = at
         while at < end:
+            if at >= slow_until and at + _BLOCK <= end:
+                if _plain(data[at : at + _BLOCK], after_space):
+                    _copy(data[at : at + _BLOCK], out[to : to + _BLOCK])
+                    at, to = at + _BLOCK, to + _BLOCK
+                    after_space = out[to - 1] == 0x20
+                    continue
+                slow_until = at + _BLOCK
             lead = data[at]
             size = 0
             # Few bytes can begin a space beyond ASCII.
@@ -69,7 +102,7 @@ def exact_keys(texts: pa.LargeStringArray) -> pa.FixedSizeBinaryArray:
 
     `texts` should be `composed`. Case, digits and punctuation count: two texts that differ in them are two texts.
     """
-    offsets, data = text_buffers(texts)
+    offsets, data = text_within(texts)
     out = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint8)
     ends = np.zeros(len(texts) + 1, np.int64)
     _collapse(offsets, data, out, ends[1:])
