@@ -10,7 +10,7 @@ from tamis.filters.signal import signal
 
 if TYPE_CHECKING:
     from tamis.filters.c4 import c4_quality
-    from tamis.filters.chain import Chain, Listed, Sifted
+    from tamis.filters.chain import Chain, Listed, Sifted, sift
     from tamis.filters.families import family
     from tamis.filters.fineweb import fineweb_quality
     from tamis.filters.gopher import gopher_quality
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Chain": "chain",
     "Listed": "chain",
+    "sift": "chain",
     "Sifted": "chain",
     "family": "families",
     "build": "registry",
@@ -69,6 +70,7 @@ __all__ = [
     "per_document",
     "refinedweb_lines",
     "rewrite",
+    "sift",
     "signal",
     "signals",
     "url_rules",

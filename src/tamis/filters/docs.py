@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tamis import errors, schema
-from tamis.columns import column, put
+from tamis.columns import as_text, column, put
 from tamis.filters.signal import Signal, measure
 
 Rows = npt.NDArray[np.int64]
@@ -63,6 +63,11 @@ class Docs:
         self._faults = {signal: faults for signal, faults in self._faults.items() if signal in self._cache}
         self._cache |= known
 
+    def restart(self, batch: pa.RecordBatch) -> None:
+        """Number the rows anew, for the next chain: `batch` has the same rows and text, and perhaps more columns."""
+        self.batch, self.judged = batch, {}
+        self.rows, self.alive = np.arange(batch.num_rows), np.ones(batch.num_rows, bool)
+
     def compact(self) -> None:
         """Cut away the rows marked as dropped."""
         if self.alive.all():
@@ -86,7 +91,8 @@ class Docs:
             return pa.nulls(self.batch.num_rows, schema.TEXT)
         if found is None:
             raise errors.unknown("column or signal", name, self.batch.schema.names)
-        return found
+        # Signals are written for 64-bit offsets, whatever the batch came in.
+        return as_text(found) if pa.types.is_string(found.type) else found
 
     def _inherited(self, signal: Signal) -> dict[int, tuple[str, str]]:
         """A signal that reads a failed one fails for the first one's reason, whatever it made of the null."""

@@ -52,6 +52,8 @@ class Rewrite:
 
     def apply_safely(self, inputs: list[pa.Array], texts: pa.Array) -> tuple[Rewritten, dict[int, str]]:
         """As `apply`; where that fails, row by row, with the traceback of each row that fails alone: its text stays."""
+        if not len(texts):
+            return Rewritten(as_text(texts), {self.reason: (np.zeros(0, np.int64), np.zeros(0, np.int64))}), {}
         try:
             return self.apply(inputs, texts), {}
         except Exception:

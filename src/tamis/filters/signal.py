@@ -28,8 +28,8 @@ class Signal:
     `reads` are the columns (by name) and signals (as objects) handed to `compute`, in its parameter order; a column
     written `name?` is all null where the batch has none.
     `compute` returns one value per row as an Arrow array, numpy array or list; with `per_row` it is called once per
-    document with plain Python values instead. Values are cast to `type`. Two signals are the same only if they are
-    the same object.
+    document with plain Python values instead. Values are cast to `type`. Two signals are equal, and measured once, if
+    they are defined alike; a function is like nothing but itself.
     """
 
     name: str
@@ -41,6 +41,15 @@ class Signal:
     def __call__(self, *values: Any) -> Any:
         """Return what `compute` returns, so that a decorated function can still be called and tested directly."""
         return self.compute(*values)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other or not isinstance(other, Signal):
+            return self is other
+        mine = (self.name, self.per_row, self.type, self.reads, self.compute)
+        return mine == (other.name, other.per_row, other.type, other.reads, other.compute)
 
     def __reduce__(self) -> tuple[Any, ...]:
         home = str(getattr(self.compute, "__module__", ""))

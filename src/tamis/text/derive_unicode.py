@@ -40,7 +40,7 @@ FLAGS = (
     # Unicode's sentence ends, and those it leaves out: the ellipsis and the Thai, Lao, Tibetan and Greek closers.
     (r"[\p{Sentence_Terminal}…⋯๚๛།༎༏༐༑༔;\u037e؛·]", tables.TERMINAL),
     # What may stand between a sentence end and the end of its line.
-    (r"[\p{Pe}\p{Pf}\p{Pi}\"'»”’›*_]", tables.CLOSER),
+    (r"[\p{Pe}\p{Pf}\p{Pi}\"'»”’›]", tables.CLOSER),
     # UAX #29 MidLetter, MidNumLet, Single_Quote and the underscore: these join two letters.
     (r"[_'’‘.․:·՟״‧︓﹕：﹒＇．]", tables.MID_LETTER),
     # UAX #29 MidNum, MidNumLet and the underscore: these join two digits.

@@ -90,8 +90,12 @@ def read_word(data: Any, at: Any, end: Any, table: Any) -> Any:
 
     One loop, longer than house style allows: it runs once per character, and a call per character costs a third.
     """
-    state, worth, letters, lettered = GOLDEN, 0, 0, False
-    unit, script, before = -1, 0, 0
+    state: Any = GOLDEN
+    worth: Any = 0
+    letters, lettered = 0, False
+    unit: Any = -1
+    script: Any = 0
+    before: Any = 0
     while at < end:
         point = np.int64(data[at])
         if point < 0x80:
