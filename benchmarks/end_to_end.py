@@ -17,30 +17,39 @@ import sys
 import tempfile
 from pathlib import Path
 
+# This folder is first on the path of its scripts, and holds a module named like the standard library's `tokenize`.
+sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
+
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared"
 
+CLOCK = """
+import json, psutil, resource, sys, time
+def cpu():
+    """CPU seconds of this process and everything below it, ended or not."""
+    tree = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(sum(each.cpu_times()[:4]) for each in tree)
+def peak():
+    """Resident megabytes of the largest process."""
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+"""
+
 TAMIS = """
-import json, resource, sys, time
 from pathlib import Path
 import tamis
+from tamis.pipeline.models import close_extractors
 warc, output, recipe, overrides = sys.argv[1], sys.argv[2], sys.argv[3], json.loads(sys.argv[4])
-def cpu():
-    of = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in of)
-warm = Path(output) / "warm"
-tamis.run(sys.argv[5], warm, recipe=recipe, executor="inline", overrides=overrides)
+tamis.run(sys.argv[5], Path(output) / "warm", recipe=recipe, executor="inline", overrides=overrides)
 before, started = cpu(), time.perf_counter()
 report = tamis.run(warc, Path(output) / "out", recipe=recipe, executor="inline", overrides=overrides)
 wall, used = time.perf_counter() - started, cpu() - before
-peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+close_extractors()
 pages = report.ledger.total("read", "kept").documents
 kept = report.ledger.total("tokenize", "kept").documents
-print(json.dumps({"pages": pages, "kept": kept, "seconds": wall, "cpu": used, "peak_mb": peak / 1024}))
+print(json.dumps({"pages": pages, "kept": kept, "seconds": wall, "cpu": used, "peak_mb": peak()}))
 """
 
 DATATROVE = """
-import json, resource, sys, time
 import fasttext
 from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.extractors import Trafilatura
@@ -68,9 +77,6 @@ steps = [
     reader, Trafilatura(favour_precision=True), language, GopherRepetitionFilter(), GopherQualityFilter(),
     C4QualityFilter(filter_no_terminal_punct=False), FineWebQualityFilter(), count, JsonlWriter(output),
 ]
-def cpu():
-    of = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in of)
 before, started = cpu(), time.perf_counter()
 data = None
 for step in steps:
@@ -79,12 +85,10 @@ for _ in data:
     pass
 wall, used = time.perf_counter() - started, cpu() - before
 pages = reader.stats["documents"].total
-peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-print(json.dumps({"pages": pages, "kept": kept[0], "seconds": wall, "cpu": used, "peak_mb": peak / 1024}))
+print(json.dumps({"pages": pages, "kept": kept[0], "seconds": wall, "cpu": used, "peak_mb": peak()}))
 """
 
 BARE = """
-import gzip, json, resource, sys, time
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 from tamis.text.encoding import decode
 import trafilatura
@@ -92,19 +96,19 @@ def pages(path):
     for record in ArchiveIterator(open(path, "rb"), record_types=WarcRecordType.response, parse_http=True):
         yield record.reader.read()
 bodies = [decode(body).text for body in pages(sys.argv[1])]
-started, before = time.perf_counter(), time.process_time()
+trafilatura.extract(bodies[0])
+started, before = time.perf_counter(), cpu()
 for body in bodies:
     trafilatura.extract(body, favor_precision=True, include_comments=False, deduplicate=True)
-wall, used = time.perf_counter() - started, time.process_time() - before
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"pages": len(bodies), "kept": len(bodies), "seconds": wall, "cpu": used, "peak_mb": peak / 1024}))
+wall, used = time.perf_counter() - started, cpu() - before
+print(json.dumps({"pages": len(bodies), "kept": len(bodies), "seconds": wall, "cpu": used, "peak_mb": peak()}))
 """
 
 
 def run(code: str, *arguments: str, core: int) -> dict[str, float]:
     """Run a script in a fresh interpreter on one core; returns the figures it prints last."""
-    command = ["taskset", "-c", str(core), sys.executable, "-W", "ignore", "-c", code, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    command = ["taskset", "-c", str(core), sys.executable, "-W", "ignore", "-c", CLOCK + code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"})
     if done.returncode:
         raise SystemExit(done.stderr[-3000:])
     return json.loads(done.stdout.strip().splitlines()[-1])

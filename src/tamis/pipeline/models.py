@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tamis.pipeline.settings import ExtractSettings
 
@@ -50,15 +51,24 @@ class PageExtractor:
         """Yield what became of each (html, url), in order."""
         return self._sandbox.extract_many(pages)
 
+    def close(self) -> None:
+        """End the sandbox's processes."""
+        self._sandbox.close()
 
-@lru_cache(maxsize=2)
-def _page_extractor(key: str) -> PageExtractor:
-    values: Mapping[str, Any] = json.loads(key)
-    return PageExtractor(ExtractSettings(**values))
+
+_EXTRACTORS: dict[str, PageExtractor] = {}
 
 
 def page_extractor(settings: ExtractSettings) -> PageExtractor:
     """Return the page extractor a recipe names, one per process and settings."""
-    from dataclasses import asdict
+    key = json.dumps(asdict(settings), sort_keys=True)
+    if key not in _EXTRACTORS:
+        _EXTRACTORS[key] = PageExtractor(settings)
+    return _EXTRACTORS[key]
 
-    return _page_extractor(json.dumps(asdict(settings), sort_keys=True))
+
+def close_extractors() -> None:
+    """End the processes of every page extractor, so that their use of the machine can be counted."""
+    for extractor in _EXTRACTORS.values():
+        extractor.close()
+    _EXTRACTORS.clear()

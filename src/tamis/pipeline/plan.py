@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from tamis.dedup.options import band_names
 from tamis.pipeline import models
 from tamis.pipeline.curate import EXTRACT, SIFT
 from tamis.pipeline.documents import DOCUMENTS
@@ -89,7 +90,7 @@ def _dedup(
     if settings.dedup is None:
         return {}
     parts = plan_parts(len(units))
-    bands = {f"band-{band:02d}": band for band in range(settings.dedup.bands)}
+    bands = {f"band-{band:02d}": band for band in range(len(band_names(settings.dedup)))}
     pair = tuple(
         Shard(PAIR, name, steps[PAIR].of([everything, name]), {"band": band, "units": units})
         for name, band in {EXACT: None, **bands}.items()

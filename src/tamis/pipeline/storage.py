@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,8 +101,12 @@ class Storage:
         """Open `path` for writing; it appears only if the block ends without an exception."""
         target = self.where(path)
         if self.remote:
-            with self.files.open_output_stream(target) as stream:
-                yield Sink(cast(BinaryIO, stream), target)
+            # Closing an object's stream publishes it, complete or not: so it is opened when all is there.
+            with tempfile.TemporaryFile() as spool:
+                yield Sink(cast(BinaryIO, spool), target)
+                spool.seek(0)
+                with self.files.open_output_stream(target) as stream:
+                    shutil.copyfileobj(spool, stream, 1 << 22)
             return
         part = Path(f"{target}.part-{uuid.uuid4().hex[:12]}")
         try:
