@@ -171,8 +171,8 @@ def _code(code: str, written: str, evidence: npt.NDArray[np.int32]) -> str | Non
     """The code with the script its text is in, None where the language is not written in that script."""
     language, _, own = code.partition("_")
     if written == "Hani" and own in codes.HAN_FORMS:
-        if language == "cmn" and evidence[0] != evidence[1]:
-            own = "Hans" if evidence[0] > evidence[1] else "Hant"
+        if language == "cmn" and evidence[script.SIMPLIFIED] != evidence[script.TRADITIONAL]:
+            own = "Hans" if evidence[script.SIMPLIFIED] > evidence[script.TRADITIONAL] else "Hant"
         return f"{language}_{own}"
     if written == "Hani" and own == "Jpan":
         return code

@@ -67,7 +67,9 @@ def decide(
         doubt: when to abstain.
     """
     tally, letters = _tally(votes)
-    cantonese = int(evidence[2]) / han if han else 0.0
+    cantonese = int(evidence[script.CANTONESE]) / han if han else 0.0
+    if written == "Hani" and evidence[script.NOT_JAPANESE] > script.FOREIGN_SHARE * han and len(tally) > 1:
+        tally.pop("jpn_Jpan", None)
     if not tally:
         return Answer(script.undetermined(written), 0.0, cantonese=cantonese)
     ranked = _ranked(tally)

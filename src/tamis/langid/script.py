@@ -21,7 +21,9 @@ KANA_SHARE = 0.02
 # Below this share of Cantonese characters a Chinese text merely quotes some.
 CANTONESE_SHARE = 0.015
 
-SIMPLIFIED, TRADITIONAL, CANTONESE = 1, 2, 4
+SIMPLIFIED, TRADITIONAL, CANTONESE, NOT_JAPANESE = range(4)
+# Above this share of characters that Japanese standards lack, a text in Han characters alone is not Japanese.
+FOREIGN_SHARE = 0.02
 
 _WRITTEN_IN = {"Hans": ("Hani",), "Hant": ("Hani",), "Jpan": ("Jpan", "Hani"), "Kore": ("Hang",)}
 
@@ -31,7 +33,7 @@ class Tables:
     """What kernels look up.
 
     `letters`: uint8 of shape (0x110000,), 0 for no letter, `MARK` for marks, else 1 + the index in `names`.
-    `evidence`: uint8 of shape (0x10000,), flags of the Han characters one written form alone uses.
+    `evidence`: uint8 of shape (0x10000,), bits (`SIMPLIFIED` …) of the Han characters that speak for a written form.
     `weight`: uint8 per class, how many alphabetic letters a letter of the script counts for.
     """
 
@@ -62,7 +64,9 @@ def tables() -> Tables:
     flags = {"simplified": SIMPLIFIED, "traditional": TRADITIONAL, "cantonese": CANTONESE}
     for row in codes.read_table("han.tsv"):
         for character in row["characters"]:
-            evidence[ord(character)] |= flags[row["evidence"]]
+            evidence[ord(character)] |= 1 << flags[row["evidence"]]
+    for point in range(0x4E00, 0xA000):
+        evidence[point] |= (not chr(point).encode("shift_jis", "ignore")) << NOT_JAPANESE
     weight = np.ones(256, np.uint8)
     # In sixteenths of a Latin letter; a whole number keeps counts whole.
     worth = (word >> unicode.WORTH_SHIFT).astype(np.int64)
@@ -142,7 +146,7 @@ def chinese(base: str, form: str, evidence: npt.NDArray[np.int32], han: int) -> 
     `evidence` counts the characters that simplified, traditional and Cantonese writing alone use, among `han` Han
     characters. Where neither form shows, the model's stands.
     """
-    simplified, traditional, colloquial = (int(count) for count in evidence[:3])
+    simplified, traditional, colloquial = (int(count) for count in evidence[:NOT_JAPANESE])
     if simplified != traditional:
         form = "Hans" if simplified > traditional else "Hant"
     if colloquial >= max(1, CANTONESE_SHARE * han):

@@ -36,7 +36,7 @@ class Windows:
     marked: bool of shape (windows,): whether it has combining marks, and so may not be in NFC.
     counts: int32 of shape (windows, scripts): letters per script.
     totals: int32 of shape (documents, scripts), the same over whole documents.
-    evidence: int32 of shape (documents, 4): simplified, traditional and Cantonese characters, and bytes of markup.
+    evidence: int32 of shape (documents, 5): characters by the bits of `script.Tables.evidence`, and bytes of markup.
     """
 
     texts: pa.LargeStringArray
@@ -65,7 +65,7 @@ def windows(texts: pa.LargeStringArray, count: int, letters: int) -> Windows:
     marked = np.zeros(rows * count, np.bool_)
     counts = np.zeros((rows * count, scripts), np.int32)
     totals = np.zeros((rows, scripts), np.int32)
-    evidence = np.zeros((rows, 4), np.int32)
+    evidence = np.zeros((rows, 5), np.int32)
     scratch = np.empty(longest + 16, np.uint8)
     lines = np.empty((longest // 2 + 2, 3), np.int64)
     found = _all_windows(
@@ -216,6 +216,8 @@ def _clean(
             continue
         if kind == _LINE_END:
             if line_letters:
+                if out[size - 1] == 0x20:
+                    size -= 1
                 lines[count, 0], lines[count, 1] = size, line_letters
                 lines[count, 2] = 1 if line_letters >= SHORT_LINE or _ends_sentence(last) else 0
                 count += 1
@@ -234,7 +236,7 @@ def _clean(
         if kind == _ANGLE:
             after = _tag_end(data, at, end)
             if after > at:
-                seen[3] += after - at
+                seen[4] += after - at
                 at = after
                 out[size] = 0x20
                 size += 1
@@ -251,7 +253,7 @@ def _clean(
                 total[sort - 1] += weight[sort]
                 line_letters += weight[sort]
                 if code < 0x10000 and evidence[code]:
-                    for bit in range(3):
+                    for bit in range(4):
                         seen[bit] += (evidence[code] >> bit) & 1
             if sort != script.MARK:
                 last = code
@@ -262,6 +264,8 @@ def _clean(
         size += length
         at += length
     if line_letters:
+        if out[size - 1] == 0x20:
+            size -= 1
         lines[count, 0], lines[count, 1] = size, line_letters
         lines[count, 2] = 1 if line_letters >= SHORT_LINE or _ends_sentence(last) else 0
         count += 1
@@ -349,14 +353,14 @@ def _cut(
                 if not inside and passed >= target:
                     inside = True
                 continue
-            line_start = False
+            starts, line_start = line_start, False
             code, length = _decode(clean, at, lines[line, 0])
             space = code == 0x20
             full = taken >= size and (space or taken >= size + WORD_REACH)
             if inside and (full or written - ends[found] >= byte_limit):
                 break
             # A window starts at a word, unless none begins for long: then the script has no spaces.
-            if not inside and passed >= target and (space or window == 0 or waited >= WORD_REACH):
+            if not inside and passed >= target and (space or starts or window == 0 or waited >= WORD_REACH):
                 inside = True
             kind = letters[code] if code < 0x110000 else 0
             step = 0
