@@ -1,7 +1,7 @@
 """Connected components of the candidate graph: what can be resolved apart, because no bucket reaches across.
 
 Components only say what has to be looked at together; nothing is removed because of one. Memory: 12 bytes for each
-document that shares a bucket with another, whatever the size of its texts.
+document that shares a bucket with another and a fifth of a byte for each other one, whatever the size of its texts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tamis.dedup.documents import Docs
+from tamis.dedup.marks import Marks, Words, place
 from tamis.text.kernel import kernel
 
 Parents = npt.NDArray[np.uint32]
@@ -39,15 +40,22 @@ def _root(parents: Parents, node: Any) -> Any:
 
 
 @kernel
-def _unite(parents: Parents, nodes: npt.NDArray[np.int64], buckets: Docs) -> None:
+def _unite(
+    parents: Parents, docs: Docs, buckets: Docs, starts: Any, words: Words, before: npt.NDArray[np.uint32]
+) -> None:
     """Join neighbours of one bucket; the smaller node is always the root, so the result knows no order."""
-    for i in range(1, len(nodes)):
-        if buckets[i] == buckets[i - 1]:
-            one, two = _root(parents, nodes[i - 1]), _root(parents, nodes[i])
+    last = np.int64(-1)
+    for i in range(len(docs)):
+        if i and buckets[i] != buckets[i - 1]:
+            last = np.int64(-1)
+        node = place(docs[i], starts, words, before)
+        if node >= 0 and last >= 0:
+            one, two = _root(parents, last), _root(parents, node)
             if one < two:
                 parents[two] = one
             else:
                 parents[one] = two
+        last = node if node >= 0 else last
 
 
 @kernel
@@ -59,15 +67,16 @@ def _flatten(parents: Parents) -> None:
 class Components:
     """Documents that share buckets, and the component of each. Made by `find_components`."""
 
-    __slots__ = ("_roots", "docs")
+    __slots__ = ("_marks", "_roots", "docs")
 
-    def __init__(self, docs: Docs, roots: npt.NDArray[np.uint32]) -> None:
-        self.docs = docs
+    def __init__(self, marks: Marks, roots: npt.NDArray[np.uint32]) -> None:
+        self.docs = marks.docs()
+        self._marks = marks
         self._roots = roots
 
     def of(self, docs: Docs) -> Docs:
         """Return each document's component, named by its first document."""
-        return self.docs[self._roots[np.searchsorted(self.docs, docs)]]
+        return self.docs[self._roots[self._marks.places(docs)]]
 
     def sizes(self) -> npt.NDArray[np.int64]:
         """Return the sizes of all components of two documents and more, in the order of their first documents."""
@@ -77,7 +86,9 @@ class Components:
     def split(self, buckets: Buckets, partitions: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield (partition, members) so that each component lies in one partition; a partition comes many times."""
         for batch in buckets():
-            rows, nodes = _present(batch, self.docs)
+            nodes = self._marks.places(batch.column("doc").to_numpy())
+            here = nodes >= 0
+            rows, nodes = (batch, nodes) if here.all() else (batch.filter(pa.array(here)), nodes[here])
             if not rows.num_rows:
                 continue
             component = self.docs[self._roots[nodes]]
@@ -96,44 +107,18 @@ def find_components(buckets: Buckets, *, exclude: Docs | None = None) -> Compone
     `buckets` opens a fresh pass over all bands' batches (`bands.BUCKETS`), in any order; two passes are made. `exclude`
     (sorted) are documents to leave out: those already removed as exact duplicates.
     """
-    docs = _all_docs(buckets())
-    if exclude is not None and len(exclude):
-        docs = docs[~_among(docs, exclude)]
-    if len(docs) > np.iinfo(np.uint32).max:
-        raise ValueError(f"{len(docs)} documents share buckets; one pass of components holds 2^32 at most")
-    parents = np.arange(len(docs), dtype=np.uint32)
+    marks = Marks()
     for batch in buckets():
-        rows, nodes = _present(batch, docs)
-        _unite(parents, nodes, rows.column("bucket").to_numpy())
+        marks.add(batch.column("doc").to_numpy())
+    if exclude is not None:
+        marks.remove(exclude)
+    marks.close()
+    parents = np.arange(marks.count, dtype=np.uint32)
+    for batch in buckets():
+        docs, shared = batch.column("doc").to_numpy(), batch.column("bucket").to_numpy()
+        _unite(parents, docs, shared, marks.starts, marks.words, marks.before)
     _flatten(parents)
-    return Components(docs, parents)
-
-
-def _all_docs(batches: Iterable[pa.RecordBatch]) -> Docs:
-    """Return all documents, sorted, unique; what is pending never outgrows what is already known."""
-    known, pending, waiting = np.empty(0, np.uint64), [], 0
-    for batch in batches:
-        pending.append(batch.column("doc").to_numpy())
-        waiting += len(pending[-1])
-        if waiting > max(len(known), 1 << 20):
-            known, pending, waiting = np.unique(np.concatenate([known, *pending])), [], 0
-    return np.unique(np.concatenate([known, *pending]))
-
-
-def _among(docs: Docs, of: Docs) -> npt.NDArray[np.bool_]:
-    at = np.minimum(np.searchsorted(of, docs), len(of) - 1)
-    found: npt.NDArray[np.bool_] = of[at] == docs
-    return found
-
-
-def _present(batch: pa.RecordBatch, docs: Docs) -> tuple[pa.RecordBatch, npt.NDArray[np.int64]]:
-    """Return the rows whose document is among `docs` (sorted), and where it is."""
-    if not len(docs):
-        return batch.slice(0, 0), np.empty(0, np.int64)
-    wanted = batch.column("doc").to_numpy()
-    at = np.minimum(np.searchsorted(docs, wanted), len(docs) - 1)
-    here = docs[at] == wanted
-    return (batch, at) if here.all() else (batch.filter(pa.array(here)), at[here])
+    return Components(marks, parents)
 
 
 def _partition(components: Docs, partitions: int) -> npt.NDArray[np.int64]:

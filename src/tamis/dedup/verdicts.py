@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tamis.dedup.components import MEMBERS
 from tamis.dedup.documents import Docs
+from tamis.dedup.meetings import Meetings, gather
 from tamis.dedup.options import DedupOptions
 from tamis.dedup.sets import Numbers, Set, SetStore
 from tamis.text.kernel import kernel
@@ -116,13 +116,12 @@ def resolve(
     survivor "priority", `priority` (float64; higher stays, null is lowest). Shingle sets beyond about `memory` bytes
     wait in `scratch`.
     """
-    table = pa.Table.from_batches(list(members), MEMBERS)
-    if not table.num_rows:
+    meetings = gather(members)
+    if not len(meetings.docs):
         return NEAR.empty_table()
     with SetStore(memory // 2, scratch) as store:
-        docs = np.unique(table.column("doc").to_numpy())
-        ranks = _take_in(docs, fetch, options, store)
-        found = [_chunk(chunk, docs, ranks, store, options) for chunk in _chunks(table, docs, store, memory // 4)]
+        ranks = _take_in(meetings.docs, fetch, options, store)
+        found = [_chunk(nodes, meetings, ranks, store, options) for nodes in _chunks(meetings, store, memory // 4)]
     drops = pa.concat_tables(found).sort_by("doc").combine_chunks()
     return drops.cast(NEAR)
 
@@ -144,44 +143,31 @@ def _take_in(docs: Docs, fetch: Fetch, options: DedupOptions, store: SetStore) -
     return ranks
 
 
-def _chunks(table: pa.Table, docs: Docs, store: SetStore, memory: int) -> Iterator[dict[str, npt.NDArray[np.int64]]]:
-    """Yield the members of whole components whose sets take about `memory` bytes together, as local numbers."""
-    component = table.column("component").to_numpy()
-    node = np.searchsorted(docs, table.column("doc").to_numpy())
-    bucket, band = table.column("bucket").to_numpy(), table.column("band").to_numpy()
-    order = np.lexsort([bucket, band, node, component])
-    component, node, bucket, band = component[order], node[order], bucket[order], band[order]
-    fresh = np.concatenate([[True], (node[1:] != node[:-1]) | (component[1:] != component[:-1])])
-    weight = np.cumsum(np.where(fresh, store.bytes_of(node), 0))
-    borders = np.append(np.flatnonzero(np.concatenate([[True], component[1:] != component[:-1]])), len(node))
+def _chunks(meetings: Meetings, store: SetStore, memory: int) -> Iterator[Numbers]:
+    """Yield the documents, ascending, of whole components whose sets take about `memory` bytes together."""
+    order = np.argsort(meetings.components, kind="stable")
+    component = meetings.components[order]
+    weight = np.cumsum(store.bytes_of(order))
+    borders = np.append(np.flatnonzero(np.concatenate([[True], component[1:] != component[:-1]])), len(order))
     begin = 0
     while begin < len(borders) - 1:
         limit = (weight[borders[begin] - 1] if borders[begin] else 0) + memory
         end = max(int(np.searchsorted(weight[borders[1:] - 1], limit, side="right")), begin + 1)
-        rows = slice(borders[begin], borders[end])
-        yield {"component": component[rows], "node": node[rows], "bucket": bucket[rows], "band": band[rows]}
+        yield np.sort(order[borders[begin] : borders[end]])
         begin = end
 
 
 def _chunk(
-    rows: dict[str, npt.NDArray[np.int64]],
-    docs: Docs,
-    ranks: npt.NDArray[np.float64],
-    store: SetStore,
-    options: DedupOptions,
+    nodes: Numbers, meetings: Meetings, ranks: npt.NDArray[np.float64], store: SetStore, options: DedupOptions
 ) -> pa.Table:
-    nodes, local = np.unique(rows["node"], return_inverse=True)
-    by_doc = np.argsort(local, kind="stable")
-    doc_starts = np.concatenate([[0], np.cumsum(np.bincount(local))]).astype(np.int64)
-    buckets, slots = np.unique(rows["bucket"], return_inverse=True)
+    docs, doc_starts, slots, bucket_count, bands = meetings.of(nodes)
     values, starts, ends = store.gather(nodes)
-    order = np.lexsort([docs[nodes], ranks[nodes]])
+    order = np.argsort(ranks[nodes], kind="stable")
     kept = np.full(len(nodes), -1, np.int64)
     score, met = np.zeros(len(nodes)), np.zeros(len(nodes), np.int64)
     _resolve(
-        order, starts, ends, values, doc_starts, slots[by_doc], len(buckets),
+        order, starts, ends, values, doc_starts, slots, bucket_count,
         options.threshold, options.floor, options.max_leaders, kept, score, met,
     )  # fmt: skip
     gone = np.flatnonzero(kept >= 0)
-    bands = rows["band"][by_doc][met[gone]]
-    return pa.table([docs[nodes[gone]], docs[nodes[kept[gone]]], score[gone].astype(np.float32), bands], schema=NEAR)
+    return pa.table([docs[gone], docs[kept[gone]], score[gone].astype(np.float32), bands[met[gone]]], schema=NEAR)
