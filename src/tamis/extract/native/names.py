@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 # What an element is to the scanner.
-PLAIN, BLOCK, VOID, VOID_BLOCK, RAW, RAW_TEXT, SKIP, SKIP_BREAKOUT = range(8)
-_KINDS = ("plain", "block", "void", "void-block", "raw", "raw-text", "skip", "skip-breakout")
+PLAIN, BLOCK, VOID, VOID_BLOCK, RAW, SKIP, SKIP_BREAKOUT = range(7)
+_KINDS = ("plain", "block", "void", "void-block", "raw", "skip", "skip-breakout")
 
 # Groups of elements, for implied end tags; every element that makes a block is in GROUP_BLOCK as well.
 _GROUPS = ("block", "p", "li", "dd", "option", "cell", "row", "rows", "table", "list", "dl", "select", "heading")
@@ -38,18 +38,24 @@ SECTIONING = IN_ARTICLE | IN_MAIN | IN_SECTION | IN_NAV | IN_ASIDE | IN_HEADER |
 
 # Attributes the scanner reads.
 ATTRIBUTES = (
-    "class id role itemprop style hidden aria-hidden href rel lang xml:lang name property http-equiv content datetime type"
-).split()
+    "class", "id", "role", "itemprop", "style", "hidden", "aria-hidden", "href", "rel", "lang", "xml:lang", "name",
+    "property", "http-equiv", "content", "datetime", "type",
+)  # fmt: skip
 (CLASS, ID, ROLE, ITEMPROP, STYLE, HIDDEN, ARIA_HIDDEN, HREF, REL, LANG, XML_LANG, NAME, PROPERTY, HTTP_EQUIV,
  CONTENT, DATETIME, TYPE) = range(len(ATTRIBUTES))  # fmt: skip
+ATTRIBUTE_COUNT = len(ATTRIBUTES)
 
 # Columns of the element table, by tag number; 0 is an element of unknown name.
 KIND, GROUP, CLOSES, UNTIL, CONTEXT = range(5)
 
-# Elements the scanner treats by name.
+# Elements the scanner treats by name; the table begins with them.
 _NAMED = (
-    "p br a html title script body meta link time li td th tr pre h1 h2 h3 h4 h5 h6 dt dd table body option".split()
-)
+    "p", "br", "a", "html", "title", "script", "body", "meta", "link", "time", "head", "svg", "math", "h1", "h2", "h3",
+    "h4", "h5", "h6", "li", "td", "th", "tr", "pre", "table",
+)  # fmt: skip
+(TAG_P, TAG_BR, TAG_A, TAG_HTML, TAG_TITLE, TAG_SCRIPT, TAG_BODY, TAG_META, TAG_LINK, TAG_TIME, TAG_HEAD, TAG_SVG,
+ TAG_MATH, TAG_H1, TAG_H2, TAG_H3, TAG_H4, TAG_H5, TAG_H6, TAG_LI, TAG_TD, TAG_TH, TAG_TR, TAG_PRE,
+ TAG_TABLE) = range(1, len(_NAMED) + 1)  # fmt: skip
 
 FNV_START, FNV_PRIME, HASH_MASK = 0x811C9DC5, 0x01000193, 0xFFFFFFFF
 
@@ -96,7 +102,7 @@ class Names:
 
     `elements` (tags, 5) int64 by tag number; `element_numbers`, `attribute_numbers`, `statement_numbers` and
     `reference_places` are hash tables; `references` holds the UTF-8 of all character references, each after its
-    length. `tags` are the element names by number.
+    length; `windows_1252` what the numbers 0x80 to 0x9F stand for. `tags` are the element names by number.
     """
 
     tags: tuple[str, ...]
@@ -107,6 +113,7 @@ class Names:
     statement_numbers: Table
     reference_places: Table
     references: npt.NDArray[np.uint8]
+    windows_1252: Table
 
     def tag(self, name: str) -> int:
         """Return the number of an element."""
@@ -116,9 +123,9 @@ class Names:
 @functools.cache
 def names() -> Names:
     """Return the tables, built once per process from `data/*.tsv` and the standard library's list of references."""
-    rows = read_rows("elements.tsv")
-    tags = ("", *(row["name"] for row in rows))
-    elements = np.array([[0] * 5, *(_element(row) for row in rows)], np.int64)
+    rows = {row["name"]: row for row in read_rows("elements.tsv")}
+    tags = ("", *_NAMED, *(name for name in rows if name not in _NAMED))
+    elements = np.array([[0] * 5, *(_element(rows[tag]) for tag in tags[1:])], np.int64)
     statements = read_rows("statements.tsv")
     kinds = tuple(dict.fromkeys(row["kind"] for row in statements))
     places, references = _references()
@@ -131,6 +138,7 @@ def names() -> Names:
         hash_table((name_hash(row["name"]) for row in statements), (kinds.index(row["kind"]) for row in statements)),
         places,
         references,
+        np.array([ord(bytes([n]).decode("cp1252", "ignore") or chr(n)) for n in range(0x80, 0xA0)], np.int64),
     )
 
 

@@ -1,0 +1,79 @@
+"""A page cut into blocks of text: the scanner's tables, and the same as Arrow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tamis.extract.native import html, layout
+from tamis.extract.native.names import names
+
+Ints = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one pass found: `source` and `text` as uint8, tables as int64 with the columns named in `html`.
+
+    Element 0 is the page itself; an element's tokens reach to the next element's first, and `tokens` ends with the
+    last one's.
+    """
+
+    source: Bytes
+    text: Bytes
+    elements: Ints
+    tokens: Ints
+    blocks: Ints
+    events: Ints
+
+
+def scan_page(source: bytes) -> Page:
+    """Return the blocks of a page, which is UTF-8 (bytes that are not read as they stand). Never raises; linear."""
+    data = np.frombuffer(source, np.uint8)
+    known = names()
+    tags = int(np.count_nonzero(data == ord("<")))
+    text = np.empty(len(data) + 64, np.uint8)
+    elements = np.empty((min(tags + 1, html.MAX_ELEMENTS), layout.ELEMENT_COLUMNS), np.int64)
+    tokens = np.empty(min(len(data) // 2 + 32, html.MAX_TOKENS), np.int64)
+    blocks = np.empty((_most_blocks(tags, len(data)), layout.BLOCK_COLUMNS), np.int64)
+    events = np.empty((html.MAX_EVENTS, 3), np.int64)
+    counts = np.zeros(5, np.int64)
+    html.scan(
+        data, known.elements, known.element_numbers, known.attribute_numbers, known.statement_numbers,
+        known.reference_places, known.references, known.windows_1252, text, elements, tokens, blocks, events, counts,
+    )  # fmt: skip
+    return Page(
+        data,
+        text[: counts[layout.TEXT_BYTES]],
+        elements[: counts[layout.ELEMENTS]],
+        tokens[: counts[layout.TOKEN_COUNT]],
+        blocks[: counts[layout.BLOCKS]],
+        events[: counts[layout.EVENTS]],
+    )
+
+
+def _most_blocks(tags: int, size: int) -> int:
+    """Each block but the first follows a tag; late ones have a least size."""
+    _, (more, _), (_, least) = html.BLOCK_STEPS
+    return min(tags + 2, more + size // least + 2)
+
+
+def to_arrow(page: Page) -> pa.RecordBatch:
+    """Return one row per block: `text` (large_string), `tag` of its block-level element, `depth`, `link_bytes`."""
+    known = names()
+    raw = page.text.tobytes()
+    spans = page.blocks[:, [layout.START, layout.END]].tolist()
+    rows = page.elements[page.blocks[:, layout.ELEMENT]]
+    inside = page.elements[rows[:, layout.BLOCK], layout.TAG]
+    return pa.record_batch(
+        {
+            "text": pa.array([raw[start:end].decode("utf-8", "replace") for start, end in spans], pa.large_string()),
+            "tag": pa.array([known.tags[tag] for tag in inside], pa.string()),
+            "depth": pa.array(rows[:, layout.DEPTH], pa.int32()),
+            "link_bytes": pa.array(page.blocks[:, layout.LINK_BYTES], pa.int64()),
+        }
+    )

@@ -1,0 +1,41 @@
+"""Which blocks to keep: the prefix by probability that maximises the expected F-score of the page.
+
+Nan et al. 2012 (arXiv 1206.4625) show that the optimum is such a prefix; the ratio of expectations stands in for the
+expectation of the ratio, which on real pages costs nothing measurable.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tamis.text.kernel import kernel
+
+
+@kernel
+def choose(chances: Any, weights: Any, recall: Any, chosen: Any) -> Any:
+    """Mark in `chosen` (blocks,) uint8 the blocks to keep; return the expected F-score of the page.
+
+    `chances` (float32) that a block is main content, `weights` (float32) its units. `recall` is the beta of the
+    F-score: recall counts `recall` times as much as precision. 1 weighs them alike, 0.5 keeps less, 2 keeps more.
+    """
+    square = recall * recall
+    whole = 0.0
+    for block in range(len(chances)):
+        chosen[block] = 0
+        whole += np.float64(chances[block]) * weights[block]
+    order = np.argsort(-chances, kind="mergesort")
+    best = got = taken = 0.0
+    keep = 0
+    for place in range(len(order)):
+        block = order[place]
+        got += np.float64(chances[block]) * weights[block]
+        taken += weights[block]
+        score = (1.0 + square) * got / max(taken + square * whole, 1e-9)
+        if score > best:
+            best = score
+            keep = place + 1
+    for place in range(keep):
+        chosen[order[place]] = 1
+    return best

@@ -1,0 +1,84 @@
+"""The native extractor behind the Extractor interface. Kernels that check their bounds need no killable child."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from tamis.extract.extractor import Extracted
+from tamis.extract.native.assemble import MOST_ADDED, join_blocks
+from tamis.extract.native.blocks import Page, scan_page
+from tamis.extract.native.cut import choose
+from tamis.extract.native.describe import describe_page
+from tamis.extract.native.head import Statements, article_body, read_statements
+from tamis.extract.native.model import load_model
+from tamis.extract.normal import normal_form
+
+# Precision counts so much more: see docs/extraction.md for what each value gives on which kind of page.
+DEFAULT_RECALL = 0.5
+# Below so many words on the whole page, its JSON-LD is looked at.
+_FEW_UNITS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The main text of one page, what the page states about itself, and the expected F-score of the cut."""
+
+    text: str
+    confidence: float
+    statements: Statements
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """One linear pass, block features, small trees, the best cut.
+
+    `recall` is the beta of the F-score that the cut maximises: 1 suits evaluation against inclusive gold (comments,
+    listings), 0.5 keeps less, 2 keeps more. `markdown` marks headings and code.
+    """
+
+    recall: float = DEFAULT_RECALL
+    markdown: bool = False
+
+    name: ClassVar[str] = "native"
+    isolated: ClassVar[bool] = False
+
+    @property
+    def version(self) -> str:
+        """The first digits of the model's checksum."""
+        return f"1-{load_model().checksum[:12]}"
+
+    def extract(self, html: str, url: str | None) -> Extracted:
+        """Return the main text of the page; never raises, linear in the length of `html`."""
+        try:
+            source = html.encode()
+        except UnicodeEncodeError:
+            source = html.encode("utf-8", "surrogatepass")
+        found = extract_bytes(source, recall=self.recall, markdown=self.markdown)
+        stated = found.statements
+        return Extracted(
+            found.text, stated.title, stated.language, found.confidence, stated.author, stated.date, self.name
+        )
+
+
+def extract_bytes(html: bytes, *, recall: float = DEFAULT_RECALL, markdown: bool = False) -> Found:
+    """Return the main text of a page given as UTF-8; bytes that are not become U+FFFD. Never raises."""
+    page = scan_page(html)
+    described = describe_page(page)
+    text, confidence = "", 0.0
+    if len(page.blocks):
+        chosen = np.empty(len(page.blocks), np.uint8)
+        confidence = choose(load_model().chances(described), described.units, recall, chosen)
+        text = _join(page, chosen, markdown)
+    if float(described.units.sum()) < _FEW_UNITS and (stated := normal_form(article_body(page))):
+        text, confidence = stated, 0.5
+    return Found(text, min(float(confidence), 1.0) if text else 0.0, read_statements(page))
+
+
+def _join(page: Page, chosen: np.ndarray[tuple[int], np.dtype[np.uint8]], markdown: bool) -> str:
+    room = len(page.text) + MOST_ADDED * int(chosen.sum()) + MOST_ADDED
+    out = np.empty(room, np.uint8)
+    size = join_blocks(page.text, page.elements, page.blocks, chosen, markdown, out)
+    return normal_form(out[:size].tobytes().decode("utf-8", "replace"))

@@ -1,0 +1,375 @@
+"""One streaming pass over the bytes of a page, no tree: elements, blocks of text and the page's own statements.
+
+The tokenizer follows the WHATWG HTML Standard (13.2.5); of tree construction (13.2.6) it keeps what decides which
+text stands in which element: implied end tags, void, raw and foreign elements, scopes. How we differ: nothing is
+moved (no adoption agency, no foster parenting), `<noscript>` is read, elements below `MAX_DEPTH` are not entered
+(their text counts to the deepest one that is), and a page of very many blocks has its later ones joined.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tamis.extract.native import names as n
+from tamis.extract.native.layout import (
+    BLOCK,
+    BLOCKS,
+    CLASS_PATH,
+    CONTEXT,
+    DEPTH,
+    ELEMENT,
+    ELEMENTS,
+    END,
+    EVENT_JSON,
+    EVENT_TITLE,
+    LINK_BYTES,
+    LINKS,
+    PARENT,
+    SECTION,
+    SOURCE,
+    START,
+    TAG,
+    TAG_PATH,
+    TEXT_BYTES,
+    TOKEN_COUNT,
+    TOKENS,
+)
+from tamis.extract.native.markup import (
+    bogus_end,
+    comment_end,
+    is_letter,
+    is_space,
+    look_up,
+    raw_end,
+    read_attributes,
+    read_name,
+    read_reference,
+)
+from tamis.extract.native.tags import (
+    SALT_CLASS,
+    SALT_ID,
+    SALT_ITEM,
+    SALT_ROLE,
+    add_tokens,
+    is_hidden,
+    is_json,
+    note,
+    path_hash,
+    read_statement,
+)
+from tamis.text.kernel import kernel
+
+# Elements open at once; Chrome's parser has the same bound.
+MAX_DEPTH = 512
+# From so many blocks on, one ends only when it has so many bytes: a page of 16 million `<p>` costs seconds otherwise.
+BLOCK_STEPS = ((8_192, 0), (16_384, 512), (1 << 62, 16_384))
+MAX_ELEMENTS = 1 << 20
+MAX_TOKENS = 1 << 22
+MAX_EVENTS = 64
+_MAX_ELEMENT_TOKENS = 24
+
+
+@kernel
+def scan(  # long: one state machine; split, its twenty variables travel in arrays and it runs at half the speed
+    data: Any,
+    table: Any,
+    numbers: Any,
+    attributes: Any,
+    statements: Any,
+    places: Any,
+    references: Any,
+    windows: Any,
+    text: Any,
+    elements: Any,
+    tokens: Any,
+    blocks: Any,
+    events: Any,
+    counts: Any,
+) -> Any:
+    """Scan `data` (UTF-8, uint8) into `text` and the tables described above; `counts` says how much of each is used.
+
+    `text` needs len(data) + 64 bytes, `elements` a row per `<` and one more, up to MAX_ELEMENTS. Row 0 is the page.
+    """
+    end = len(data)
+    tags = np.empty(MAX_DEPTH, np.int64)
+    hashes = np.empty(MAX_DEPTH, np.int64)
+    rows = np.empty(MAX_DEPTH, np.int64)
+    contexts = np.empty(MAX_DEPTH, np.int64)
+    opened = np.zeros(len(table), np.int64)
+    spans = np.empty((n.ATTRIBUTE_COUNT, 2), np.int64)
+    scratch = np.empty(64, np.uint8)
+    counts[:] = 0
+    elements[0] = 0
+    elements[0, PARENT] = -1
+    elements[0, TAG_PATH] = elements[0, CLASS_PATH] = n.FNV_START
+    tags[0] = hashes[0] = rows[0] = contexts[0] = 0
+    element_count, token_count, block_count = 1, 0, 0
+    depth = overflow = 0
+    skip_tag = skip_depth = 0
+    at = out = 0
+    pending = True
+    separator = 0
+    links = counted_links = 0
+    titled = False
+    while at < end:
+        context = contexts[depth]
+        pre = context & n.IN_PRE != 0
+        begun = out
+        while at < end and skip_tag == 0:
+            byte = data[at]
+            if byte == 60 and at + 1 < end:
+                following = data[at + 1]
+                if is_letter(following) or following == 47 or following == 33 or following == 63:
+                    break
+            if byte <= 32:
+                at += 1
+                if not is_space(byte):
+                    continue
+                if pre and not pending and block_count > 0:
+                    if byte != 13:
+                        text[out] = byte
+                        out += 1
+                elif separator == 0:
+                    separator = 1
+                continue
+            length = 0
+            after = at + 1
+            if byte == 38:
+                after, length = read_reference(data, at, end, places, references, windows, scratch)
+                byte = scratch[0]
+                follows = scratch[1]
+            elif byte == 0xC2 and at + 1 < end:
+                follows = data[at + 1]
+                if follows == 0xA0 or follows == 0xAD:
+                    scratch[0] = byte
+                    scratch[1] = follows
+                    length = 2
+                    after = at + 2
+            if length and byte == 0xC2 and (follows == 0xA0 or follows == 0xAD):
+                if follows == 0xA0 and separator == 0:
+                    separator = 1
+                at = after
+                continue
+            if length == 1 and is_space(byte) and not pre:
+                if separator == 0:
+                    separator = 1
+                at = after
+                continue
+            if pending:
+                least = 0
+                for step in range(len(BLOCK_STEPS)):
+                    least = BLOCK_STEPS[step][1]
+                    if block_count < BLOCK_STEPS[step][0]:
+                        break
+                if block_count > 0 and out - blocks[block_count - 1, START] < least:
+                    separator = 2
+                else:
+                    if block_count > 0:
+                        close = out
+                        while close > blocks[block_count - 1, START] and text[close - 1] <= 32:
+                            close -= 1
+                        blocks[block_count - 1, END] = close
+                    blocks[block_count, START] = begun = out
+                    blocks[block_count, ELEMENT] = rows[depth]
+                    blocks[block_count, LINK_BYTES] = 0
+                    blocks[block_count, LINKS] = 0
+                    blocks[block_count, SOURCE] = at
+                    block_count += 1
+                    separator = 0
+                pending = False
+            if separator:
+                text[out] = 32 if separator == 1 else 10
+                out += 1
+                separator = 0
+            if length:
+                for step in range(length):
+                    text[out + step] = scratch[step]
+                out += length
+                at = after
+                continue
+            text[out] = byte
+            out += 1
+            at += 1
+            while at < end:
+                byte = data[at]
+                if byte <= 32 or byte == 60 or byte == 38 or byte == 0xC2:
+                    break
+                text[out] = byte
+                out += 1
+                at += 1
+        if out > begun and context & n.IN_LINK:
+            blocks[block_count - 1, LINK_BYTES] += out - begun
+            if links != counted_links:
+                blocks[block_count - 1, LINKS] += 1
+                counted_links = links
+        if at >= end:
+            break
+        if data[at] != 60 or at + 1 >= end:
+            at += 1
+            continue
+        following = data[at + 1]
+        if following == 33:
+            if at + 3 < end and data[at + 2] == 45 and data[at + 3] == 45:
+                at = comment_end(data, at + 4, end)
+            else:
+                at = bogus_end(data, at + 2, end)
+            continue
+        if following == 63:
+            at = bogus_end(data, at + 2, end)
+            continue
+        if following == 47:
+            if at + 2 >= end or not is_letter(data[at + 2]):
+                at = bogus_end(data, at + 2, end)
+                continue
+            name, after = read_name(data, at + 2, end)
+            at, closing = read_attributes(data, after, end, attributes, spans)
+            tag = max(look_up(numbers, name), 0)
+            kind = table[tag, n.KIND]
+            if skip_tag:
+                if tag == skip_tag:
+                    skip_depth -= 1
+                    if skip_depth == 0:
+                        skip_tag = 0
+                continue
+            if kind == n.BLOCK or tag == n.TAG_BR:
+                pending = True
+            if overflow:
+                overflow -= 1
+                continue
+            if tag and opened[tag] == 0:
+                continue
+            if tag == n.TAG_HTML or tag == n.TAG_BODY or tag == n.TAG_BR:
+                continue
+            stop = n.GROUP_BLOCK
+            if kind == n.BLOCK:
+                stop = n.GROUP_TABLE if table[tag, n.GROUP] & n.GROUP_TABLES else n.GROUP_SCOPE
+            place = depth
+            while place > 0 and hashes[place] != name and not table[tags[place], n.GROUP] & stop:
+                place -= 1
+            if place > 0 and hashes[place] == name:
+                while depth >= place:
+                    opened[tags[depth]] -= 1
+                    if table[tags[depth], n.KIND] == n.BLOCK:
+                        pending = True
+                    depth -= 1
+            elif tag == n.TAG_A:
+                for place in range(1, depth + 1):
+                    contexts[place] &= ~n.IN_LINK
+            continue
+        if not is_letter(following):
+            at += 1
+            continue
+        begun = at
+        name, after = read_name(data, at + 1, end)
+        at, closing = read_attributes(data, after, end, attributes, spans)
+        tag = max(look_up(numbers, name), 0)
+        kind = table[tag, n.KIND]
+        if skip_tag:
+            if tag == skip_tag:
+                skip_depth += 0 if closing else 1
+                continue
+            if kind == n.BLOCK and table[skip_tag, n.KIND] == n.SKIP_BREAKOUT and tag != n.TAG_HEAD:
+                skip_tag = 0
+            else:
+                if kind == n.RAW and not closing:
+                    at = raw_end(data, at, end, name, tag == n.TAG_SCRIPT)
+                continue
+        read_statement(data, tag, spans, statements, events, counts)
+        if kind == n.RAW:
+            after = raw_end(data, at, end, name, tag == n.TAG_SCRIPT)
+            if tag == n.TAG_TITLE and not titled:
+                note(events, counts, EVENT_TITLE, at, after)
+                titled = True
+            elif tag == n.TAG_SCRIPT and is_json(data, spans):
+                note(events, counts, EVENT_JSON, at, after)
+            at = after
+            continue
+        closes = table[tag, n.CLOSES]
+        if closes and not overflow:
+            until = table[tag, n.UNTIL]
+            place = depth
+            found = 0
+            while place > 0:
+                group = table[tags[place], n.GROUP]
+                if group & closes:
+                    found = place
+                elif group & until:
+                    break
+                if group & n.GROUP_BLOCK and closes & ~n.GROUP_TABLES == n.GROUP_P | (closes & n.GROUP_HEADING):
+                    break
+                place -= 1
+            if found:
+                while depth >= found:
+                    opened[tags[depth]] -= 1
+                    if table[tags[depth], n.KIND] == n.BLOCK:
+                        pending = True
+                    depth -= 1
+        if kind == n.VOID:
+            if tag == n.TAG_BR:
+                if separator == 2:
+                    pending = True
+                separator = 2
+            continue
+        if kind == n.VOID_BLOCK:
+            pending = True
+            continue
+        if kind == n.SKIP or kind == n.SKIP_BREAKOUT:
+            if not (closing and (tag == n.TAG_SVG or tag == n.TAG_MATH)):
+                skip_tag = tag
+                skip_depth = 1
+            continue
+        if kind == n.BLOCK:
+            pending = True
+        if (tag == n.TAG_HTML or tag == n.TAG_BODY or tag == n.TAG_HEAD) and opened[tag]:
+            continue
+        if depth + 1 >= MAX_DEPTH:
+            overflow += 1
+            continue
+        above = rows[depth]
+        row = above
+        context = contexts[depth] | table[tag, n.CONTEXT]
+        if is_hidden(data, spans):
+            context |= n.IN_HIDDEN
+        if tag == n.TAG_A:
+            links += 1
+        if element_count < len(elements):
+            row = element_count
+            element_count += 1
+            elements[row, PARENT] = above
+            elements[row, TAG] = tag
+            elements[row, CONTEXT] = context
+            elements[row, TOKENS] = token_count
+            elements[row, DEPTH] = depth + 1
+            elements[row, BLOCK] = row if kind == n.BLOCK else elements[above, BLOCK]
+            elements[row, SECTION] = row if table[tag, n.CONTEXT] & n.SECTIONING else elements[above, SECTION]
+            start = stop = 0
+            most = min(token_count + _MAX_ELEMENT_TOKENS, len(tokens))
+            if spans[n.CLASS, 0] >= 0:
+                start = spans[n.CLASS, 0]
+                stop = spans[n.CLASS, 1]
+                token_count = add_tokens(data, start, stop, SALT_CLASS, tokens, token_count, most)
+            if spans[n.ID, 0] >= 0:
+                token_count = add_tokens(data, spans[n.ID, 0], spans[n.ID, 1], SALT_ID, tokens, token_count, most)
+            if spans[n.ROLE, 0] >= 0:
+                token_count = add_tokens(data, spans[n.ROLE, 0], spans[n.ROLE, 1], SALT_ROLE, tokens, token_count, most)
+            if spans[n.ITEMPROP, 0] >= 0:
+                place = spans[n.ITEMPROP, 0]
+                token_count = add_tokens(data, place, spans[n.ITEMPROP, 1], SALT_ITEM, tokens, token_count, most)
+            elements[row, TAG_PATH] = path_hash(elements[above, TAG_PATH], name, data, 0, 0)
+            elements[row, CLASS_PATH] = path_hash(elements[above, CLASS_PATH], name, data, start, stop)
+        depth += 1
+        tags[depth] = tag
+        hashes[depth] = name
+        rows[depth] = row
+        contexts[depth] = context
+        opened[tag] += 1
+    if block_count > 0:
+        while out > blocks[block_count - 1, START] and text[out - 1] <= 32:
+            out -= 1
+        blocks[block_count - 1, END] = out
+    counts[ELEMENTS] = element_count
+    counts[TOKEN_COUNT] = token_count
+    counts[BLOCKS] = block_count
+    counts[TEXT_BYTES] = out
