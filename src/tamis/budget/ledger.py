@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -147,7 +148,7 @@ class Ledger:
     def table(self) -> pa.Table:
         """Return the ledger as a table of schema `tamis.schema.LEDGER`."""
         rows = self.rows()
-        columns = list(zip(*rows, strict=True)) if rows else [[] for _ in LEDGER]
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [() for _ in LEDGER]
         return pa.table([pa.array(c, f.type) for c, f in zip(columns, LEDGER, strict=True)], schema=LEDGER)
 
 
