@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tamis.budget.ledger import Ledger, Row
+from tamis.pipeline.journal import Journal
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.storage import FileEntry, Storage
 
@@ -71,9 +72,9 @@ class Manifest:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self._journal = Journal(storage, NAME)
         self._receipts: dict[tuple[str, str], Receipt] = {}
-        if storage.exists(NAME):
-            self._replay(storage.read(NAME).decode("utf-8", "replace"))
+        self._replay(self._journal.read().decode("utf-8", "replace"))
 
     def _replay(self, text: str) -> None:
         for line in text.splitlines():
@@ -110,15 +111,16 @@ class Manifest:
 
     def forget_lost(self) -> None:
         """Withdraw receipts whose files under `work/` and `signatures/` are gone, so that later steps can be redone."""
+        stands = {path: size for folder in ("work", "signatures") for path, size in self._storage.sizes(folder).items()}
         lost = [
             Shard(receipt.step, receipt.shard, receipt.fingerprint)
             for receipt in self._receipts.values()
-            if any(self._is_lost(entry) for entry in receipt.files)
+            if any(
+                entry.path.startswith(("work/", "signatures/")) and stands.get(entry.path) != entry.bytes
+                for entry in receipt.files
+            )
         ]
         self.void(lost)
-
-    def _is_lost(self, entry: FileEntry) -> bool:
-        return entry.path.startswith(("work/", "signatures/")) and self._storage.size(entry.path) != entry.bytes
 
     def void(self, shards: Iterable[Shard]) -> None:
         """Withdraw receipts that another fingerprint made, before their files are overwritten.
@@ -135,7 +137,7 @@ class Manifest:
 
     def _append(self, line: str) -> None:
         # The leading newline ends a line that a kill may have torn; blank lines are skipped on reading.
-        self._storage.append(NAME, f"\n{line}\n".encode())
+        self._journal.add(f"\n{line}\n".encode())
 
     def seal(self, order: Sequence[str], shards: Iterable[Shard]) -> None:
         """Keep the receipts of these shards alone, in step order, and rewrite the file in canonical form."""
@@ -144,7 +146,7 @@ class Manifest:
         keys = sorted(keep & self._receipts.keys(), key=lambda key: (rank[key[0]], key[1]))
         self._receipts = {key: self._receipts[key] for key in keys}
         lines = [receipt.to_json(timing=False) for receipt in self._receipts.values()]
-        self._storage.write(NAME, "".join(f"{line}\n" for line in lines).encode())
+        self._journal.replace("".join(f"{line}\n" for line in lines).encode())
 
     def files(self) -> set[str]:
         """Return the paths of every committed file."""

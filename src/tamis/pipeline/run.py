@@ -59,7 +59,7 @@ class Run:
         self.source = manifest
         self.settings = settings
         self.storage = Storage(output)
-        self.files = InputFiles(self.storage.where("work/fetched"))
+        self.files = InputFiles(self.storage.cache())
         self.memory = memory
 
     def plan(self) -> Plan:

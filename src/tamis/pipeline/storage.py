@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
@@ -104,9 +105,7 @@ class Storage:
             # Closing an object's stream publishes it, complete or not: so it is opened when all is there.
             with tempfile.TemporaryFile() as spool:
                 yield Sink(cast(BinaryIO, spool), target)
-                spool.seek(0)
-                with self.files.open_output_stream(target) as stream:
-                    shutil.copyfileobj(spool, stream, 1 << 22)
+                self._upload(cast(BinaryIO, spool), target)
             return
         part = Path(f"{target}.part-{uuid.uuid4().hex[:12]}")
         try:
@@ -121,6 +120,15 @@ class Storage:
         finally:
             part.unlink(missing_ok=True)
 
+    def _upload(self, spool: BinaryIO, target: str) -> None:
+        spool.seek(0)
+        try:
+            # Arrow would by itself compress what is called .gz a second time.
+            with self.files.open_output_stream(target, compression=None) as stream:
+                shutil.copyfileobj(spool, stream, 1 << 22)
+        except OSError as error:
+            raise _unwritable(target, error) from error
+
     def write(self, path: str, data: bytes) -> FileEntry:
         """Write a whole small file."""
         with self.create(path) as sink:
@@ -128,10 +136,7 @@ class Storage:
         return sink.entry(path)
 
     def append(self, path: str, data: bytes) -> None:
-        """Append to a file and make it durable. Object stores have no append: there the object is written anew."""
-        if self.remote:
-            self.write(path, (self.read(path) if self.exists(path) else b"") + data)
-            return
+        """Append to a file of a local disk and make it durable; object stores have no append (see `journal`)."""
         target = Path(self.where(path))
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -165,11 +170,23 @@ class Storage:
         """Return whether the file stands."""
         return self.size(path) is not None
 
-    def list(self, folder: str) -> list[str]:
-        """Return the paths of all files below a folder, sorted, relative to the root."""
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the sizes in bytes of all files below a folder, by path relative to the root, in path order."""
         selector = fs.FileSelector(self.where(folder), recursive=True, allow_not_found=True)
         skip = len(self.where()) + 1
-        return sorted(info.path[skip:] for info in self.files.get_file_info(selector) if info.is_file)
+        found = (info for info in self.files.get_file_info(selector) if info.is_file)
+        return dict(sorted((info.path[skip:], info.size) for info in found))
+
+    def list(self, folder: str) -> list[str]:
+        """Return the paths of all files below a folder, sorted, relative to the root."""
+        return list(self.sizes(folder))
+
+    def cache(self) -> str:
+        """Return a folder of this machine's disk for what is fetched: below the output, or beside temporary files
+        where the output is on an object store."""
+        if not self.remote:
+            return self.where("work/fetched")
+        return str(Path(tempfile.gettempdir()) / f"tamis-fetched-{os.getuid()}")
 
     def delete(self, path: str) -> None:
         """Remove one file."""
@@ -195,13 +212,30 @@ class Storage:
 
 
 def filesystem(uri: str) -> tuple[fs.FileSystem, str]:
-    """Return the Arrow filesystem of a URI and the path in it. Raises OutputError for a scheme it does not know."""
+    """Return the Arrow filesystem of a URI and the path in it. Raises OutputError for a scheme it does not know.
+
+    Object stores are found as their own tools find them: credentials, `AWS_REGION` and `AWS_ENDPOINT_URL` from the
+    environment. The path is taken as it is written: a `%` in an object's name is a `%`.
+    """
     if "://" not in uri:
         return fs.LocalFileSystem(), str(Path(uri).absolute())
+    scheme, _, path = uri.partition("://")
+    return _store(f"{scheme}://{path.partition('/')[0]}"), path.rstrip("/")
+
+
+@lru_cache(maxsize=16)
+def _store(bucket: str) -> fs.FileSystem:
+    """Return the filesystem of a bucket; one per process, because finding its region asks the network."""
     try:
-        return cast(tuple[fs.FileSystem, str], fs.FileSystem.from_uri(uri))
+        return fs.FileSystem.from_uri(bucket)[0]
     except (pa.ArrowInvalid, NotImplementedError) as error:
-        raise OutputError(f"{uri} cannot be opened: {error}", "Local paths, s3:// and gs:// are supported.") from error
+        raise OutputError(
+            f"{bucket} cannot be opened: {error}", "Local paths, s3:// and gs:// are supported."
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"{bucket} cannot be opened: {error}", "Check the bucket's name, AWS_ENDPOINT_URL and the credentials."
+        ) from error
 
 
 def _unwritable(target: str, error: OSError) -> OutputError:

@@ -7,6 +7,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol, cast
@@ -23,6 +24,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.I)
 _PACKED = (".gz", ".zst", ".lz4", ".bz2")
 # A manifest of all of Common Crawl's WARCs since 2008 is 1 GB; one crawl's is 15 MB.
 _MAX_MANIFEST = 1 << 30
+_ASKED_AT_ONCE = 8
 
 
 class Files(Protocol):
@@ -200,7 +202,9 @@ def _from_lines(manifest: str, files: Files, prefix: str) -> list[Source]:
             f"{manifest!r} is not a WARC, nor a list of paths.",
             f"Its first line is {names[0][:60]!r}; expected something like crawl-data/…/CC-MAIN-….warc.gz.",
         )
-    return [_line_source(name, manifest, files, prefix) for name in names]
+    # Each line costs a question to a disk or a server; a crawl has 90,000 of them.
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as threads:
+        return list(threads.map(lambda name: _line_source(name, manifest, files, prefix), names))
 
 
 def _looks_like_path(line: str) -> bool:
