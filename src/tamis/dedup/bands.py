@@ -13,9 +13,11 @@ import pyarrow as pa
 
 from tamis.dedup.documents import document_ids, scope_hashes
 from tamis.dedup.options import DedupOptions, band_names
-from tamis.dedup.spill import Records, Sorter, repeated
+from tamis.dedup.spill import Records, Sorter, Starts, repeated
 
 _RECORD = np.dtype([("bucket", np.uint64), ("doc", np.uint64)])
+
+_BATCH_ROWS = 1 << 18
 
 BUCKETS = pa.schema(
     [
@@ -45,8 +47,19 @@ def candidates(
             records["bucket"] = (values ^ scope_hashes(batch, options))[present]
             records["doc"] = doc[present]
             sorter.add(records)
-        for group in repeated(iter(sorter), ("bucket",)):
-            yield _batch(group[0], band)
+        for records, starts in repeated(iter(sorter), ("bucket",)):
+            for begin, end in _cuts(starts, len(records)):
+                yield _batch(records[begin:end], band)
+
+
+def _cuts(starts: Starts, rows: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of about _BATCH_ROWS that part no bucket, so that whoever reads a batch needs little memory."""
+    begin = 0
+    while begin < rows:
+        place = int(np.searchsorted(starts, min(begin + _BATCH_ROWS, rows)))
+        end = int(starts[place]) if place < len(starts) else rows
+        yield begin, end
+        begin = end
 
 
 def _batch(records: Records, band: int) -> pa.RecordBatch:

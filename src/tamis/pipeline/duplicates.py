@@ -4,8 +4,8 @@ verdicts tells each unit. Every step is a map over shards; nothing but the last 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tamis.dedup.bands import BUCKETS, candidates
-from tamis.dedup.components import MEMBERS, find_components
+from tamis.dedup.components import MEMBERS, Buckets, Components, find_components
+from tamis.dedup.documents import Docs
 from tamis.dedup.drops import combine, of_unit
 from tamis.dedup.exact import exact_duplicates
 from tamis.dedup.options import DedupOptions, band_names
@@ -34,6 +35,8 @@ VERDICT = "verdict"
 
 EXACT = "exact"
 REASONS = {"exact": "exact_duplicate", "near": "near_duplicate"}
+# Partitions written at once: a file each, below the 256 files that a process may always open.
+OPEN_PARTS = 128
 HISTOGRAM = (2, 3, 5, 10, 100, 1000, 10_000)  # lower bounds of cluster sizes in the receipt's facts
 
 
@@ -94,17 +97,28 @@ class Deduplicate:
                 yield from self._batches(_path(PAIR, name))
 
         components = find_components(buckets, exclude=exact.column("doc").to_numpy())
+        files = []
+        for first in range(0, len(parts), OPEN_PARTS):
+            files += self._split(components, buckets, parts, range(first, min(first + OPEN_PARTS, len(parts))))
+        return files, {}
+
+    def _split(self, components: Components, buckets: Buckets, parts: list[str], some: range) -> list[FileEntry]:
+        """Write some of the partitions, in one pass over the buckets."""
         with ExitStack() as stack:
-            sinks = [stack.enter_context(self.storage.create(path)) for path in parts]
-            writers = [stack.enter_context(pa.ipc.new_file(sink, MEMBERS, options=WORK_FILE)) for sink in sinks]
+            sinks = {part: stack.enter_context(self.storage.create(parts[part])) for part in some}
+            writers = {
+                part: stack.enter_context(pa.ipc.new_file(sink, MEMBERS, options=WORK_FILE))
+                for part, sink in sinks.items()
+            }
             for part, members in components.split(buckets, len(parts)):
-                writers[part].write_batch(members)
-                sinks[part].rows += members.num_rows
-        return [sink.entry(path) for sink, path in zip(sinks, parts, strict=True)], {}
+                if part in sinks:
+                    writers[part].write_batch(members)
+                    sinks[part].rows += members.num_rows
+        return [sink.entry(parts[part]) for part, sink in sinks.items()]
 
     def _resolve(self, shard: Shard, scratch: Path) -> tuple[list[FileEntry], dict[str, Any]]:
         members = self._batches(_path(CLUSTER, shard.name))
-        with Survivors(self.storage, shard.payload["units"], "text") as fetch:
+        with self._column(shard.payload["units"], "text") as fetch:
             near = resolve(members, fetch, self.options, memory=self.memory, scratch=scratch)
         return [self._write(_path(RESOLVE, shard.name), near.schema, near.to_batches())], {"documents": near.num_rows}
 
@@ -114,7 +128,7 @@ class Deduplicate:
         keepers, first = np.unique(drops.column("kept_doc").to_numpy(), return_index=True)
         sizes = drops.column("size").to_numpy()[first]
         units = shard.payload["units"]
-        with Survivors(self.storage, units, "id") as fetch:
+        with self._column(units, "id") as fetch:
             ids = fetch(keepers)
         place = np.searchsorted(keepers, drops.column("kept_doc").to_numpy())
         drops = drops.append_column("kept_id", ids.take(pa.array(place)))
@@ -123,6 +137,10 @@ class Deduplicate:
         bins = np.searchsorted(HISTOGRAM, sizes, side="right") - 1
         histogram = [[low, int((bins == place).sum())] for place, low in enumerate(HISTOGRAM)]
         return [self._write(verdicts_path(), VERDICTS, batches)], {"cluster_sizes": histogram}
+
+    def _column(self, units: Sequence[str], name: str) -> AbstractContextManager[Callable[[Docs], pa.Array]]:
+        """Return what reads a column of the survivors by document number."""
+        return Survivors(self.storage, units, name)
 
     def _write(self, path: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> FileEntry:
         with self.storage.create(path) as sink, pa.ipc.new_file(sink, schema, options=WORK_FILE) as writer:
@@ -165,4 +183,4 @@ def _of_unit(drops: pa.Table, clusters: pa.Table, unit: int) -> pa.RecordBatch:
 
 def plan_parts(units: int) -> list[str]:
     """Return the names of the partitions candidates are resolved in: more with more input, never with more workers."""
-    return [f"part-{part:03d}" for part in range(min(256, 1 + units // 8))]
+    return [f"part-{part:03d}" for part in range(min(4096, 1 + units // 8))]
