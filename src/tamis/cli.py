@@ -39,7 +39,8 @@ MemoryOption = Annotated[str, typer.Option(help="what one deduplication shard ma
 
 def console() -> Console:
     """Return the console for people, on standard output."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    # A file or pipe has no width of its own: tables are not folded to fit a terminal that is not there.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 @app.command()
