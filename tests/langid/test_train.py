@@ -82,7 +82,8 @@ def test_examples_are_what_a_model_is_shown() -> None:
 def test_changes_are_the_same_for_the_same_seed() -> None:
     texts = ["Une phrase assez longue pour être coupée.", "Où êtes-vous allés hier ?"]
     made = [
-        list(augment.balanced("fra_Latn", texts, Training(floor=40), np.random.default_rng(seed))) for seed in (1, 1, 2)
+        list(augment.balanced("fra_Latn", texts, Training(floor=40, repeat=20), np.random.default_rng(seed)))
+        for seed in (1, 1, 2)
     ]
     assert made[0] == made[1] != made[2]
     assert len(made[0]) == 40

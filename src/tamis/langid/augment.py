@@ -15,7 +15,7 @@ _STRIPPABLE = ("Latn", "Grek", "Arab", "Hebr")
 
 
 class Balance(Protocol):
-    """The options `balanced` reads: at most `cap` texts of a language, at least `floor`."""
+    """The options `balanced` reads: at most `cap` texts of a language, at least `floor` where `repeat` allows."""
 
     @property
     def cap(self) -> int:
@@ -24,6 +24,10 @@ class Balance(Protocol):
     @property
     def floor(self) -> int:
         """Fewest examples of one language."""
+
+    @property
+    def repeat(self) -> int:
+        """Most times an example is repeated to get there."""
 
 
 def composed(text: str) -> str:
@@ -40,7 +44,7 @@ def balanced(
         chosen = [chosen[index] for index in sorted(random.permutation(len(chosen))[: training.cap])]
     for text in chosen:
         yield code, text
-    extra = max(len(chosen), training.floor - len(chosen))
+    extra = max(len(chosen), min(training.floor, training.repeat * len(chosen)) - len(chosen))
     for index in range(extra):
         yield code, changed(code, chosen, index % len(chosen), random)
 

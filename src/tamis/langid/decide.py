@@ -31,10 +31,10 @@ _ONE_CHINESE = {f"{language}_{form}": "cmn_Hans" for language in ("cmn", "yue") 
 class Doubt:
     """When to abstain: below so many letters *and* below a margin between the best answer and its best rival.
 
-    `steps` are (letters, margin) pairs, shortest texts first.
+    `steps` are (letters, margin) pairs, shortest texts first; no margin is as large as 1.01.
     """
 
-    steps: tuple[tuple[int, float], ...] = ((6, 0.98), (17, 0.9), (25, 0.8), (50, 0.3), (120, 0.1))
+    steps: tuple[tuple[int, float], ...] = ((6, 1.01), (17, 0.9), (25, 0.8), (50, 0.3), (120, 0.1))
 
     def abstains(self, letters: int, margin: float) -> bool:
         """Return whether a text of so many letters with this margin is better left undetermined."""

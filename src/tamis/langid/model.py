@@ -10,7 +10,7 @@ import contextlib
 import ctypes
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -24,7 +24,7 @@ from tamis.langid.quantized import read as read_quantized
 
 _SUFFIXES = (".bin", ".ftz")
 # Of glibc's mallopt; other C libraries have none.
-_M_MMAP_THRESHOLD = -3
+_M_PERTURB = -6
 # fastText reads a line; these would end it early or are the marker it puts at its end.
 _UNSAFE = str.maketrans({"\n": " ", "\r": " ", "\0": " ", "\v": " ", "\f": " ", "\x85": " "})
 
@@ -182,29 +182,35 @@ def train_supervised(sheet: Path, out: Path, options: Fit) -> None:
 
     if not hasattr(fasttext, "train_supervised"):
         raise errors.MissingExtraError("This build of fastText can only predict.", "Train with Python 3.11 or 3.12.")
-    _zero_large_blocks()
-    trained = fasttext.train_supervised(
-        str(sheet), dim=options.dim, minn=options.minn, maxn=options.maxn, bucket=options.buckets, epoch=options.epochs,
-        lr=options.rate, thread=options.threads, minCount=options.min_count, loss="softmax", verbose=0,
-    )  # fmt: skip
-    trained.quantize(
-        input=str(sheet),
-        qnorm=True,
-        dsub=2,
-        cutoff=options.cutoff,
-        retrain=bool(options.cutoff),
-        epoch=2,
-        thread=options.threads,
-    )
+    with _zeroed_memory():
+        trained = fasttext.train_supervised(
+            str(sheet), dim=options.dim, minn=options.minn, maxn=options.maxn, bucket=options.buckets,
+            epoch=options.epochs, lr=options.rate, thread=options.threads, minCount=options.min_count, loss="softmax",
+            verbose=0,
+        )  # fmt: skip
+        trained.quantize(
+            input=str(sheet), qnorm=True, dsub=2, cutoff=options.cutoff, retrain=bool(options.cutoff), epoch=2,
+            thread=options.threads,
+        )  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
     trained.save_model(str(out))
 
 
-def _zero_large_blocks() -> None:
-    """Make malloc take every block above 64 kB from the system, which zeroes it.
+@contextlib.contextmanager
+def _zeroed_memory() -> Iterator[None]:
+    """Make malloc hand out zeroed memory for a while.
 
     fastText 0.9.2 initializes one tenth of its matrix per thread, for ten threads, and leaves the rest as malloc gave
     it: with fewer threads, training on recycled memory ends in "Encountered NaN" or in another model every time.
     """
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 16)
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):  # a C library other than glibc
+        yield
+        return
+    # New memory is filled with the complement of this byte.
+    mallopt(_M_PERTURB, 0xFF)
+    try:
+        yield
+    finally:
+        mallopt(_M_PERTURB, 0)

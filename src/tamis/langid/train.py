@@ -29,7 +29,8 @@ class Training:
     """Everything that decides what a trained model is like.
 
     minimum: languages with fewer lines than this are left out; `keep` names those kept nevertheless.
-    cap, floor: a language's lines are sampled down to `cap`, or repeated, each time augmented anew, up to `floor`.
+    cap, floor: a language's examples are sampled down to `cap`, or repeated, each time augmented anew, up to `floor`.
+    repeat: but no example more often than this, or a language of thirty lines would count for as much as any other.
     window: letters per training example, as many as `Identifier` shows the model at a time.
     held_out: share of lines, chosen by hash of their text, that is never trained on; `without`: sources left out whole.
     fit: fastText's own options; more than one thread makes training faster and no longer reproducible.
@@ -40,7 +41,8 @@ class Training:
     drop: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     cap: int = 3000
-    floor: int = 400
+    floor: int = 1800
+    repeat: int = 4
     window: int = 100
     held_out: float = 0.1
     nonsense: int = 2500
