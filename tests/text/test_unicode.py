@@ -57,6 +57,7 @@ def test_classes_agree_with_the_categories_of_unicode() -> None:
 def test_scripts_have_names() -> None:
     names = {c: u.scripts()[(u.properties(c) >> u.SCRIPT_SHIFT) & u.SCRIPT_MASK] for c in "aяא中かไक한"}
     assert list(names.values()) == ["Latn", "Cyrl", "Hebr", "Hani", "Hira", "Thai", "Deva", "Hang"]
+    assert u.scripts()[u.ARMENIAN] == "Armn"
 
 
 def test_letters_are_worth_what_their_script_says() -> None:

@@ -51,8 +51,7 @@ class Prepared:
     def __call__(self, text: pa.Array, lines: pa.Array) -> pa.Array:
         """Return both as a struct column."""
         text = pc.fill_null(text, "")
-        cited = pc.match_substring(text, "[") if self.citations else None
-        if cited is not None and pc.any(cited).as_py():
+        if self.citations and len(cited := _cited(text)):
             text, lines = _without_citations(text, lines, cited)
         return pa.StructArray.from_arrays([text, lines], fields=list(_PREPARED))
 
@@ -150,12 +149,22 @@ def _rules(judged: Signal, min_sentences: Bound, tops: tuple[float, float]) -> l
     return [*found, keep(counts[2], at_least=min_sentences)]
 
 
-def _without_citations(text: pa.Array, lines: pa.Array, cited: pa.Array) -> tuple[pa.Array, pa.Array]:
+def _cited(text: pa.Array) -> np.typing.NDArray[np.int64]:
+    """Return the rows with a citation; the expression is tried only where there is a bracket at all."""
+    rows = np.flatnonzero(pc.match_substring(text, "[").to_numpy(zero_copy_only=False))
+    found = pc.match_substring_regex(text.take(pa.array(rows)), _CITATION)
+    cited: np.typing.NDArray[np.int64] = rows[found.to_numpy(zero_copy_only=False)]
+    return cited
+
+
+def _without_citations(
+    text: pa.Array, lines: pa.Array, cited: np.typing.NDArray[np.int64]
+) -> tuple[pa.Array, pa.Array]:
     """Return texts and lines with the cited rows made anew."""
-    changed = pc.replace_substring_regex(text.filter(cited), _CITATION, "")
+    changed = pc.replace_substring_regex(text.take(pa.array(cited)), _CITATION, "")
     walked = measure(changed, stop_tables({}), runs=False).lines.to_arrow()
     rows = np.arange(len(text))
-    rows[cited.to_numpy(zero_copy_only=False)] = len(text) + np.arange(len(changed))
+    rows[cited] = len(text) + np.arange(len(changed))
     places = pa.array(rows)
     return pa.concat_arrays([text, changed]).take(places), pa.concat_arrays([lines, walked]).take(places)
 

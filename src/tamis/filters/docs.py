@@ -23,14 +23,17 @@ class Docs:
     survivors only; signals made of others cost less than the copy of the texts would.
     """
 
-    __slots__ = ("_cache", "_faults", "alive", "batch", "judged", "rows")
+    __slots__ = ("_cache", "_faults", "_ids", "alive", "batch", "judged", "rows")
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         self.batch = batch
         self.rows: Rows = np.arange(batch.num_rows)
         self.alive: Mask = np.ones(batch.num_rows, bool)
         self.judged: dict[str, pa.Array] = {}
-        self._cache: dict[Signal, pa.Array] = {}
+        # Values with the ids of the rows they were measured on: cut down to the living rows when next asked for, which
+        # for most is never.
+        self._cache: dict[Signal, tuple[Rows, pa.Array]] = {}
+        self._ids: Rows = self.rows
         self._faults: dict[Signal, dict[int, tuple[str, str]]] = {}
 
     def measure(self, signal: Signal) -> pa.Array:
@@ -40,9 +43,13 @@ class Docs:
                 self.compact()
             inputs = self.inputs(signal.reads)
             values, faults = measure(signal, inputs, self.batch.num_rows)
-            self._cache[signal] = values
+            self._cache[signal] = self._ids, values
             self._faults[signal] = {row: (signal.name, text) for row, text in faults.items()} | self._inherited(signal)
-        return self._cache[signal]
+        ids, values = self._cache[signal]
+        if len(ids) != len(self._ids):
+            values = values.take(pa.array(np.searchsorted(ids, self._ids)))
+            self._cache[signal] = self._ids, values
+        return values
 
     def inputs(self, reads: tuple[str | Signal, ...]) -> list[pa.Array]:
         """Return the columns and signals that are read; raises `UnknownNameError` for a column the batch lacks."""
@@ -61,7 +68,7 @@ class Docs:
         self.batch = put(self.batch, "text", text)
         self._cache = {signal: values for signal, values in self._cache.items() if not _reads_text(signal)}
         self._faults = {signal: faults for signal, faults in self._faults.items() if signal in self._cache}
-        self._cache |= known
+        self._cache |= {signal: (self._ids, values) for signal, values in known.items()}
 
     def restart(self, batch: pa.RecordBatch) -> None:
         """Number the rows anew, for the next chain: `batch` has the same rows and text, and perhaps more columns."""
@@ -75,13 +82,12 @@ class Docs:
         mask = pa.array(self.alive)
         self.batch = self.batch.filter(mask)
         self.judged = {name: values.filter(mask) for name, values in self.judged.items()}
-        self._cache = {signal: values.filter(mask) for signal, values in self._cache.items()}
         place = np.cumsum(self.alive) - 1
         self._faults = {
             signal: {int(place[row]): fault for row, fault in faults.items() if self.alive[row]}
             for signal, faults in self._faults.items()
         }
-        self.rows = self.rows[self.alive]
+        self.rows, self._ids = self.rows[self.alive], self._ids[self.alive]
         self.alive = np.ones(len(self.rows), bool)
 
     def _column(self, name: str) -> pa.Array:

@@ -45,7 +45,8 @@ FLAGS = (
     (r"[_'’‘.․:·՟״‧︓﹕：﹒＇．]", tables.MID_LETTER),
     # UAX #29 MidNum, MidNumLet and the underscore: these join two digits.
     (r"[_'’‘.․,،;٫٬﹐﹔，；﹒＇．]", tables.MID_NUMBER),
-    (r"\p{Lu}", tables.UPPER),
+    # Cherokee and Coptic letters of the capital kind are how whole texts are written, and shout nothing.
+    (r"[\p{Lu}--[\p{Script=Cherokee}\p{Script=Coptic}]]", tables.UPPER),
     (r"[\s\x1c-\x1f\x85]", tables.PYTHON_SPACE),
     (r"[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]", tables.PYTHON_BREAK),
 )
@@ -81,7 +82,7 @@ def main() -> None:
 
 def _assign(values: npt.NDArray[np.uint32], every: str, pattern: str, bits: int, mask: int) -> None:
     regex: Any = importlib.import_module("regex")
-    for run in regex.finditer(f"(?:{pattern})+", every):
+    for run in regex.finditer(f"(?V1)(?:{pattern})+", every):
         part = values[run.start() : run.end()]
         part &= ~np.uint32(mask)
         part |= np.uint32(bits)

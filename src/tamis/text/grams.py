@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis.text.hashing import ROLL, mix
+from tamis.text.hashing import ROLL
 from tamis.text.inline import inlined
 from tamis.text.kernel import kernel
 
@@ -56,42 +56,47 @@ def repeated_entries(hashes: Any, worths: Any, count: Any, keys: Any) -> Any:
 
 @kernel
 def repeated_runs(
-    hashes: Any, sums: Any, words: Any, rolled: Any, places: Any, slots: Any, keys: Any, counts: Any, result: Any
+    hashes: Any, sums: Any, words: Any, rolled: Any, places: Any, slots: Any, cells: Any, result: Any
 ) -> Any:
     """Write into `result` the worth of the top 2-, 3- and 4-grams and of the repeated 5- to 10-grams, in that order.
 
-    `sums` are the words' worths summed up to each; the other arrays are scratch. The top n-gram is the most frequent
-    (of several, the longest), its worth times its frequency; one that stands once is no repetition. A repeated n-gram
-    counts from its second occurrence on, and the search goes on behind it, so nothing counts twice.
+    `sums` are the words' worths summed up to each; the other arrays are scratch: `cells` has a key and a count in turn, so
+    that both lie in one cache line. The top n-gram is the most frequent (of several, the longest), its worth times
+    its frequency; one that stands once is no repetition. A repeated n-gram counts from its second occurrence on, and
+    the search goes on behind it, so nothing counts twice.
     """
     left = max(words - 1, 0)
     for place in range(left):
         places[place] = place
         rolled[place] = hashes[place]
     for length in range(2, LONGEST + 1):
+        if left == 0:
+            break
         size = capacity(left)
-        keys[:size] = 0
-        counts[:size] = 0
+        mask = np.uint64(size - 1)
+        cells[: 2 * size] = 0
         for which in range(left):
             place = places[which]
-            value = mix(rolled[place] * ROLL + hashes[place + length - 1])
+            # Words' hashes are mixed, so a sum of multiples of them needs no mixing of its own.
+            value = rolled[place] * ROLL + hashes[place + length - 1]
             rolled[place] = value
             key = value | np.uint64(1)
-            slot = slot_of(keys, size - 1, key)
-            keys[slot] = key
-            counts[slot] += 1
-            slots[which] = slot
+            slot = 2 * np.int64((value >> np.uint64(1)) & mask)
+            while cells[slot] != key and cells[slot] != 0:
+                slot = slot + 2 if slot + 2 < 2 * size else 0
+            cells[slot] = key
+            cells[slot + 1] += np.uint64(1)
+            slots[which] = slot + 1
         if length <= 4:
-            result[length - 2] = _top(places, slots, counts, left, sums, length)
+            result[length - 2] = _top(places, slots, cells, left, sums, length)
         kept = 0
         for which in range(left):
-            place = places[which]
-            if counts[slots[which]] > 1:
+            if cells[slots[which]] > 1:
                 slots[kept] = slots[which]
-                places[kept] = place
+                places[kept] = places[which]
                 kept += 1
         if length >= 5:
-            result[length - 2] = _repeated(places, slots, counts, kept, sums, length)
+            result[length - 2] = _repeated(places, slots, cells, kept, sums, length)
         left = kept
         # A run at the very end has no word more to grow by.
         while left > 0 and places[left - 1] + length >= words:
@@ -99,28 +104,30 @@ def repeated_runs(
 
 
 @inlined
-def _top(places: Any, slots: Any, counts: Any, left: Any, sums: Any, length: Any) -> Any:
-    most, best = 1, 0
+def _top(places: Any, slots: Any, cells: Any, left: Any, sums: Any, length: Any) -> Any:
+    most: Any = np.uint64(1)
+    best: Any = np.int64(0)
     for which in range(left):
-        count = counts[slots[which]]
-        if count >= most and count > 1:
+        count = cells[slots[which]]
+        if count > 1 and count >= most:
             place = places[which]
-            worth = (sums[place + length] - sums[place]) * count
+            worth = (sums[place + length] - sums[place]) * np.int64(count)
             if count > most or worth > best:
                 most, best = count, worth
     return best
 
 
 @inlined
-def _repeated(places: Any, slots: Any, counts: Any, kept: Any, sums: Any, length: Any) -> Any:
-    worth, free = 0, 0
+def _repeated(places: Any, slots: Any, cells: Any, kept: Any, sums: Any, length: Any) -> Any:
+    worth: Any = 0
+    free: Any = 0
     for which in range(kept):
         place = places[which]
         if place < free:
             continue
         # Its count is spent as a mark that the run has been seen.
-        if counts[slots[which]] < 0:
+        if cells[slots[which]] == 0:
             worth += sums[place + length] - sums[place]
             free = place + length
-        counts[slots[which]] = -1
+        cells[slots[which]] = 0
     return worth

@@ -62,6 +62,7 @@ _PUNCTUATION, _FORMAT, _GAP = u.PUNCTUATION, u.FORMAT, u.ZERO_WIDTH_SPACE
 _TERMINAL, _CLOSER, _UNMARKED = u.TERMINAL, u.CLOSER, u.UNMARKED_END
 _ASCII = u.ASCII
 _decode, _look_up = u.decode, u.look_up
+_SCRIPT_SHIFT, _SCRIPT_MASK, _ARMENIAN, _COLON = u.SCRIPT_SHIFT, u.SCRIPT_MASK, u.ARMENIAN, 0x3A
 _ELLIPSIS_SIGN = 0x2026
 _BULLET_SIGNS = (0x2D, 0x2A, 0xB7, 0x2022, 0x2023, 0x25E6, 0x25CF, 0x25AA, 0x25A0, 0x25CB)
 # Punctuation that is a symbol where it stands alone; sentence marks, brackets, quotes and dashes are not.
@@ -125,7 +126,7 @@ def _measure(
     most = longest // 2 + 2
     hashes, sums = np.empty(most, np.uint64), np.zeros(most + 1, np.int64)
     rolled, places, slots = np.empty(most, np.uint64), np.empty(most, np.int64), np.empty(most, np.int64)
-    keys, tallies = np.empty(capacity(most), np.uint64), np.empty(capacity(most), np.int64)
+    cells = np.empty(2 * capacity(most), np.uint64)
     seen = np.full(len(stop_keys) + 1, -1, np.int64)
     line = 0
     for row in range(len(offsets) - 1):
@@ -209,6 +210,8 @@ def _measure(
             elif not entry & _CLOSER:
                 dots = 0
             ellipses += point == _ELLIPSIS_SIGN
+            if point == _COLON and (last_entry >> _SCRIPT_SHIFT) & _SCRIPT_MASK == _ARMENIAN:
+                entry |= _TERMINAL
             if entry & _TERMINAL:
                 if since > 0 and point >= 0x80:
                     sentences, since = sentences + 1, 0
@@ -225,4 +228,4 @@ def _measure(
         counts[_WORDS], counts[_LETTERED], counts[_WORTH], counts[_SYMBOLS] = words, lettered, worth, symbols
         counts[_HASHES], counts[_ELLIPSES], counts[_STOPS] = marks, ellipses, stops
         if runs and words > 1:
-            repeated_runs(hashes, sums, words, rolled, places, slots, keys, tallies, counts[_GRAMS:])
+            repeated_runs(hashes, sums, words, rolled, places, slots, cells, counts[_GRAMS:])

@@ -47,9 +47,13 @@ EXPANDED = 1 << 31
 
 
 # The tables lie in one array, because a kernel's every array costs its callers seven words: first where the page of
-# each block of 256 code points begins, then the same for folding, then the pages, ASCII's first, then the expansions.
+# each block of 256 code points begins, then the same for folding, then PLAIN, the pages, ASCII's first, the expansions.
+# PLAIN holds for each byte that is an ASCII letter or digit its lower case, else 0.
 BLOCKS = 0x110000 >> 8
-ASCII = 2 * BLOCKS
+PLAIN = 2 * BLOCKS
+# Armenian ends sentences with ։, and is as often typed with the colon that looks like it.
+ARMENIAN = 7
+ASCII = PLAIN + 256
 
 Table = npt.NDArray[np.uint32]
 
@@ -71,7 +75,7 @@ def table() -> Table:
         pages, fold_pages, expansions = _calibrated(stored["pages"]), stored["fold_pages"], stored["expansions"]
         folds, long = ASCII + len(pages), ASCII + len(pages) + len(fold_pages)
         fold_pages = np.where(fold_pages & EXPANDED, fold_pages + np.uint32(long), fold_pages)
-        parts = [stored["index"] + ASCII, stored["fold_index"] + folds, pages, fold_pages, expansions]
+        parts = [stored["index"] + ASCII, stored["fold_index"] + folds, _plain(), pages, fold_pages, expansions]
     found: Table = np.concatenate([part.astype(np.uint32) for part in parts])
     found.setflags(write=False)
     return found
@@ -81,6 +85,12 @@ def properties(character: str) -> int:
     """Return the 32-bit word of one character."""
     found, code = table(), ord(character)
     return int(found[found[code >> 8] + (code & 255)])
+
+
+def _plain() -> Table:
+    codes = np.arange(256, dtype=np.uint32)
+    upper, lower, digit = (codes - 65 < 26), (codes - 97 < 26), (codes - 48 < 10)
+    return np.where(upper, codes + 32, np.where(lower | digit, codes, 0)).astype(np.uint32)
 
 
 def _open(name: str) -> np.lib.npyio.NpzFile:

@@ -28,7 +28,7 @@ from tamis.text.kernel import kernel
 _CLASS, _LETTER, _MARK, _DIGIT, _NUMBER, _FORMAT = u.CLASS_MASK, u.LETTER, u.MARK, u.DIGIT, u.NUMBER, u.FORMAT
 _MID_LETTER, _MID_NUMBER = u.MID_LETTER, u.MID_NUMBER
 _SCRIPT_SHIFT, _SCRIPT_MASK, _UNIT_SHIFT, _UNIT_MASK = u.SCRIPT_SHIFT, u.SCRIPT_MASK, u.UNIT_SHIFT, u.UNIT_MASK
-_WORTH_SHIFT, _LETTER_WORTH, _EXPANDED, _UPPER = u.WORTH_SHIFT, u.LETTER_WORTH, u.EXPANDED, u.UPPER
+_WORTH_SHIFT, _LETTER_WORTH, _EXPANDED, _PLAIN = u.WORTH_SHIFT, u.LETTER_WORTH, u.EXPANDED, u.PLAIN
 _ASCII, _BLOCKS = u.ASCII, u.BLOCKS
 _decode, _look_up = u.decode, u.look_up
 
@@ -98,18 +98,24 @@ def read_word(data: Any, at: Any, end: Any, table: Any) -> Any:
     before: Any = 0
     while at < end:
         point = np.int64(data[at])
+        if unit <= 0 and table[_PLAIN + point]:
+            # ASCII letters and digits, the most frequent case, need nothing of what follows.
+            begun, plain, any_plain = at, np.int64(0), np.int64(0)
+            while at < end:
+                lower = np.int64(table[_PLAIN + np.int64(data[at])])
+                if lower == 0:
+                    break
+                plain = lower
+                any_plain |= lower
+                state = gather(state, np.uint64(lower))
+                at += 1
+            worth += (at - begun) * _LETTER_WORTH
+            unit, before = 0, _LETTER if plain & 64 else _DIGIT
+            lettered |= any_plain & 64 != 0
+            continue
         if point < 0x80:
             after = at + 1
             entry = np.int64(table[_ASCII + point])
-            kind = entry & _CLASS
-            if unit <= 0 and (kind in (_LETTER, _DIGIT)):
-                # ASCII letters and digits, the most frequent case, need nothing of what follows.
-                before, unit = kind, 0
-                lettered |= kind == _LETTER
-                state = gather(state, np.uint64(point | ((entry & _UPPER) >> 11)))
-                worth += _LETTER_WORTH
-                at = after
-                continue
         else:
             point, after = _decode(data, at, end)
             entry = _look_up(table, point)
