@@ -71,11 +71,8 @@ class ParametricRule:
 
     def loss(self, parameters: float, tokens: float) -> float:
         """Return the loss in nats per token."""
-        return (
-            self.entropy
-            + self.parameter_scale / parameters**self.parameter_exponent
-            + self.token_scale / tokens**self.token_exponent
-        )
+        of_parameters = self.parameter_scale / float(parameters**self.parameter_exponent)
+        return self.entropy + of_parameters + self.token_scale / float(tokens**self.token_exponent)
 
     def tokens_for(self, parameters: float) -> float:
         """Return the tokens at the point of the frontier that has N parameters."""
