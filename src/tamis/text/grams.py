@@ -60,8 +60,8 @@ def repeated_runs(
 ) -> Any:
     """Write into `result` the worth of the top 2-, 3- and 4-grams and of the repeated 5- to 10-grams, in that order.
 
-    `sums` are the words' worths summed up to each; the other arrays are scratch: `cells` has a key and a count in turn, so
-    that both lie in one cache line. The top n-gram is the most frequent (of several, the longest), its worth times
+    `sums` are the words' worths summed up to each; the other arrays are scratch: `cells` has a key and a count in turn,
+    so that both lie in one cache line. The top n-gram is the most frequent (of several, the longest), its worth times
     its frequency; one that stands once is no repetition. A repeated n-gram counts from its second occurrence on, and
     the search goes on behind it, so nothing counts twice.
     """
@@ -81,7 +81,7 @@ def repeated_runs(
             value = rolled[place] * ROLL + hashes[place + length - 1]
             rolled[place] = value
             key = value | np.uint64(1)
-            slot = 2 * np.int64((value >> np.uint64(1)) & mask)
+            slot: Any = 2 * np.int64((value >> np.uint64(1)) & mask)
             while cells[slot] != key and cells[slot] != 0:
                 slot = slot + 2 if slot + 2 < 2 * size else 0
             cells[slot] = key
