@@ -22,6 +22,8 @@ CLEAR_SHARE = 0.9
 # is this sure of it: lists of products and titles look a little like code.
 LANGUAGE_SHARE = 0.2
 NONSENSE_SURE = 0.85
+# From so many letters on, a rival of the same confusable group is no reason to abstain: policies see to those.
+CONFUSABLE_LETTERS = 25
 
 # Mandarin and Cantonese in either form compete as one; which of them it is, characters tell better.
 _ONE_CHINESE = {f"{language}_{form}": "cmn_Hans" for language in ("cmn", "yue") for form in codes.HAN_FORMS}
@@ -77,11 +79,17 @@ def decide(
     rival, chance = ranked[1] if len(ranked) > 1 else (None, 0.0)
     clear = score - chance >= CLEAR_MARGIN and share >= CLEAR_SHARE
     second, second_share = (None, 0.0) if clear else _second(votes, best)
-    if doubt.abstains(letters, score - chance):
+    if doubt.abstains(letters, score - _contested(ranked, letters)):
         best = script.undetermined(written)
     elif codes.script_of(best) in codes.HAN_FORMS:
         best = script.chinese(codes.language_of(best), _form(votes), evidence, han)
     return Answer(best, min(1.0, score), rival, chance, second, second_share, cantonese, clear)
+
+
+def _contested(ranked: Sequence[tuple[str, float]], letters: int) -> float:
+    """The probability that speaks against the best code."""
+    home = group_of(ranked[0][0]) if letters >= CONFUSABLE_LETTERS else None
+    return next((p for code, p in ranked[1:] if group_of(code) != home), 0.0)
 
 
 def _tally(votes: Sequence[Vote]) -> tuple[dict[str, float], int]:

@@ -20,6 +20,8 @@ from tamis.langid.windows import Windows
 
 # Labels whose script fits hold at least this much of a model's probability, or its opinion of the text is worthless.
 LEAST_MASS = 0.01
+# Guesses below this decide nothing, and most windows have three of them.
+LEAST_CHANCE = 0.005
 _LOOKED_AT = 4
 
 
@@ -79,11 +81,11 @@ class Voter:
         alone = self.admitted[kinds].sum(axis=1) == 1
         chances /= np.maximum(mass, LEAST_MASS)[:, None]
         chances[alone, 0] = 1.0
-        found[weak & ~alone] = -1
+        chances[weak & ~alone] = 0
         answers = self.answers
         rows = zip(seen.letters.tolist(), kinds.tolist(), found.tolist(), chances.tolist(), strict=True)
         return [
-            Vote(letters, [(p, answers[kind, label]) for p, label in zip(ps, labels, strict=True) if label >= 0])
+            Vote(letters, [(p, answers[kind, label]) for p, label in zip(ps, labels, strict=True) if p >= LEAST_CHANCE])
             for letters, kind, labels, ps in rows
         ]
 
@@ -98,7 +100,7 @@ class Voter:
             found = [(p, allowed[label]) for p, label in self.model.predict_one(text, k) if label in allowed]
             mass = sum([p for p, _ in found])
             if mass >= LEAST_MASS:
-                return [(p / mass, code) for p, code in found[:_LOOKED_AT]]
+                return [(p / mass, code) for p, code in found[:_LOOKED_AT] if p >= LEAST_CHANCE * mass]
         return []
 
 
