@@ -83,11 +83,22 @@ class Components:
         sizes = np.bincount(self._roots, minlength=len(self.docs))
         return sizes[sizes > 1]
 
-    def split(self, buckets: Buckets, partitions: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Yield (partition, members) so that each component lies in one partition; a partition comes many times."""
+    def split(
+        self, buckets: Buckets, partitions: int, *, wanted: Docs | None = None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield (partition, members) so that each component lies in one partition; a partition comes many times.
+
+        With `wanted`, only components that have one of these documents.
+        """
+        asked = np.ones(len(self.docs), np.bool_)
+        if wanted is not None:
+            places = self._marks.places(wanted)
+            asked[:] = False
+            asked[self._roots[places[places >= 0]]] = True
         for batch in buckets():
             nodes = self._marks.places(batch.column("doc").to_numpy())
             here = nodes >= 0
+            here[here] = asked[self._roots[nodes[here]]]
             rows, nodes = (batch, nodes) if here.all() else (batch.filter(pa.array(here)), nodes[here])
             if not rows.num_rows:
                 continue

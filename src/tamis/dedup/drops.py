@@ -13,8 +13,8 @@ DROPS = pa.schema(
     [
         pa.field("doc", pa.uint64(), nullable=False),
         pa.field("kept_doc", pa.uint64(), nullable=False),
-        pa.field("similarity", pa.float32(), nullable=False),  # verified, to the kept document; 1 for exact
-        pa.field("kind", pa.string(), nullable=False),  # exact | near
+        pa.field("similarity", pa.float32()),  # verified, to the kept document; 1 for exact, null by URL
+        pa.field("kind", pa.string(), nullable=False),  # exact | near | url
         pa.field("band", pa.int16()),  # the first band in which the two met; null for exact
         pa.field("size", pa.int32(), nullable=False),  # documents of the cluster, the kept one included
     ]
@@ -38,12 +38,15 @@ def combine(exact: pa.Table, near: pa.Table) -> pa.Table:
     docs, keepers = np.concatenate([doc, gone]), np.concatenate([kept, heirs])
     band = np.concatenate([band, bands])
     _, inverse, counts = np.unique(keepers, return_inverse=True, return_counts=True)
+    kinds = pc.if_else(pa.array(band < 0), "exact", "near")
+    by_url = np.zeros(len(docs), np.bool_)
+    by_url[: len(doc)] = pc.equal(exact.column("kind"), "url").to_numpy()
     columns = [
         docs,
         keepers,
-        np.concatenate([similarity, scores]),
-        pc.if_else(pa.array(band < 0), "exact", "near"),
-        pa.array(band, mask=band < 0),
+        pa.array(np.concatenate([similarity, scores]), mask=by_url),
+        pc.if_else(pa.array(by_url), "url", kinds),
+        pa.array(band, mask=(band < 0) | by_url),
         (counts[inverse] + 1).astype(np.int32),
     ]
     return pa.table(columns, schema=DROPS).take(pa.array(np.argsort(docs)))

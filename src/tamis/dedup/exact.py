@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,13 @@ _RECORD = np.dtype([("high", np.uint64), ("low", np.uint64), ("rank", np.float64
 # Bytes looked at together: long enough for vector instructions, short enough that most have no two spaces in a row.
 _BLOCK = 64
 
-EXACT = pa.schema([pa.field("doc", pa.uint64(), nullable=False), pa.field("kept_doc", pa.uint64(), nullable=False)])
+EXACT = pa.schema(
+    [
+        pa.field("doc", pa.uint64(), nullable=False),
+        pa.field("kept_doc", pa.uint64(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),  # exact | url
+    ]
+)
 
 
 @unchecked
@@ -112,21 +119,54 @@ def exact_keys(texts: pa.LargeStringArray) -> pa.FixedSizeBinaryArray:
 
 
 def exact_duplicates(
-    streams: Iterable[tuple[int, pa.RecordBatch]], options: DedupOptions, *, memory: int, scratch: Path
+    streams: Iterable[tuple[int, pa.RecordBatch]],
+    options: DedupOptions,
+    *,
+    memory: int,
+    scratch: Path,
+    urls: pa.Table | None = None,
 ) -> pa.Table:
-    """Return the exact duplicates within scope: `doc`, `kept_doc` (uint64), one row per removed document, by `doc`.
+    """Return the exact duplicates within scope: table `EXACT`, one row per removed document, by `doc`.
 
     `streams` gives (unit, batch) with columns `exact` and, for scope "language", `language`; batches of one unit come
     in row order. For a survivor other than "first", a `priority` column (float64, higher stays; null is lowest) goes
-    before document order. At most about `memory` bytes are sorted at once; runs are spilled to `scratch`.
+    before document order. `urls` are duplicates by URL, found before: they are left out here and added to the answer,
+    each with the survivor of the document it gives way to. At most about `memory` bytes are sorted at once; runs are
+    spilled to `scratch`.
     """
+    gone = None if urls is None else urls.column("doc").to_numpy()
     with Sorter(_RECORD, memory, scratch) as sorter:
         for doc, batch in document_ids(streams):
-            sorter.add(_records(doc, batch, options))
+            records = _records(doc, batch, options)
+            sorter.add(records if gone is None else records[~_among(records["doc"], gone)])
         found = [_drops(*group) for group in repeated(iter(sorter), ("high", "low"))]
     drops = np.concatenate([np.empty((0, 2), np.uint64), *found])
     drops = drops[np.argsort(drops[:, 0])]
-    return pa.table([drops[:, 0].copy(), drops[:, 1].copy()], schema=EXACT)
+    table = pa.table([drops[:, 0].copy(), drops[:, 1].copy(), ["exact"] * len(drops)], schema=EXACT)
+    return table if urls is None else _with_urls(table, urls)
+
+
+def url_duplicates(
+    streams: Iterable[tuple[int, pa.RecordBatch]], options: DedupOptions, *, memory: int, scratch: Path
+) -> pa.Table:
+    """Return the duplicates by URL, whatever their language: as `exact_duplicates`, `exact` being `urls.url_keys`."""
+    found = exact_duplicates(streams, replace(options, scope="global"), memory=memory, scratch=scratch)
+    return found.set_column(2, EXACT.field("kind"), pa.array(["url"] * found.num_rows))
+
+
+def _with_urls(exact: pa.Table, urls: pa.Table) -> pa.Table:
+    gone, heirs = exact.column("doc").to_numpy(), exact.column("kept_doc").to_numpy()
+    kept = urls.column("kept_doc").to_numpy().copy()
+    moved = _among(kept, gone)
+    kept[moved] = heirs[np.searchsorted(gone, kept[moved])]
+    return pa.concat_tables([exact, urls.set_column(1, EXACT.field("kept_doc"), pa.array(kept))]).sort_by("doc")
+
+
+def _among(docs: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    if not len(known):
+        return np.zeros(len(docs), np.bool_)
+    found: npt.NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, docs), len(known) - 1)] == docs
+    return found
 
 
 def _records(doc: npt.NDArray[np.uint64], batch: pa.RecordBatch, options: DedupOptions) -> npt.NDArray[np.void]:

@@ -14,9 +14,10 @@ from tamis.dedup.bands import candidates
 from tamis.dedup.components import find_components
 from tamis.dedup.documents import Docs, rows_of
 from tamis.dedup.drops import combine
-from tamis.dedup.exact import exact_duplicates
+from tamis.dedup.exact import exact_duplicates, url_duplicates
 from tamis.dedup.minhash import sign
 from tamis.dedup.options import DedupOptions, band_names
+from tamis.dedup.urls import url_keys
 from tamis.dedup.verdicts import resolve
 
 
@@ -31,18 +32,20 @@ def deduplicate(
     seed: int = 1,
     survivor: Literal["first", "longest"] = "first",
     languages: Sequence[str | None] | pa.Array | None = None,
+    urls: Sequence[str | None] | pa.Array | None = None,
+    measure: Literal["jaccard", "containment"] = "jaccard",
     memory: int = 1 << 30,
 ) -> pa.Table:
     """Return the duplicates among `texts`: `row`, `kept_row` (int64), `similarity` (float32), by `row`.
 
     One row per removed text; its kept text is itself kept, and their true Jaccard similarity on shingles is at least
     `threshold`, or 1 for exact duplicates. Options are those of `DedupOptions`. With `languages`, texts are compared
-    within a language only. Nulls and texts without content are never duplicates. `memory` (bytes) bounds what is sorted
-    and compared at once, beside the texts themselves.
+    within a language only; with `urls`, texts of one URL are duplicates too (similarity null). Nulls and texts without
+    content are never duplicates. `memory` (bytes) bounds what is sorted and compared at once, beside the texts.
     """
     options = DedupOptions(
         bands, rows_per_band, shingle_words, shingle_chars, threshold, seed,
-        "global" if languages is None else "language", survivor,
+        "global" if languages is None else "language", survivor, measure=measure,
     )  # fmt: skip
     column = as_text(texts)
     signed = sign(column, options)
@@ -56,7 +59,11 @@ def deduplicate(
 
     with tempfile.TemporaryDirectory(prefix="tamis-dedup-") as folder:
         scratch = Path(folder)
-        exact = exact_duplicates([(0, signed)], options, memory=memory, scratch=scratch)
+        by_url = None
+        if urls is not None:
+            keyed = signed.set_column(0, "exact", url_keys(as_text(urls)))
+            by_url = url_duplicates([(0, keyed)], options, memory=memory, scratch=scratch)
+        exact = exact_duplicates([(0, signed)], options, memory=memory, scratch=scratch, urls=by_url)
         buckets = [
             batch
             for band in range(len(band_names(options)))

@@ -16,12 +16,16 @@ import pyarrow as pa
 from tamis.columns import cut
 from tamis.dedup.exact import exact_keys
 from tamis.dedup.options import DedupOptions, band_names
+from tamis.dedup.sets import distinct
 from tamis.dedup.shingle import Hashes, Offsets, composed, mix, shingle_hashes
 from tamis.dedup.unchecked import unchecked
 from tamis.text.kernel import kernel
 
 # Text per kernel call: its shingle hashes stay in the second-level cache's reach.
 _PIECE_BYTES = 1 << 20
+
+# Where the options that signatures depend on are written, in the metadata of the field `exact`.
+SIGNATURE = b"tamis.signature"
 
 
 @lru_cache(maxsize=8)
@@ -92,7 +96,8 @@ def sign(texts: pa.LargeStringArray, options: DedupOptions) -> pa.RecordBatch:
     """Return the signatures of texts, one row each.
 
     Columns: `exact` fixed_size_binary(16), null for a text without content; `shingles` int32, repeats counted;
-    `band_00` … uint64, null below `options.floor` shingles: an empty signature never matches anything.
+    `band_00` … uint64, null below `options.floor` shingles: an empty signature never matches anything; with
+    `options.keep_sets`, `set` list<uint32>, the distinct shingles as verification compares them.
     """
     schema = signature_schema(options)
     batch = pa.record_batch([texts], ["text"])
@@ -103,7 +108,10 @@ def sign(texts: pa.LargeStringArray, options: DedupOptions) -> pa.RecordBatch:
 def signature_schema(options: DedupOptions) -> pa.Schema:
     """Return the schema of `sign`'s batches."""
     bands = [pa.field(name, pa.uint64()) for name in band_names(options)]
-    return pa.schema([pa.field("exact", pa.binary(16)), pa.field("shingles", pa.int32(), nullable=False), *bands])
+    # On a field, not on the schema, so that it survives where columns are added.
+    exact = pa.field("exact", pa.binary(16), metadata={SIGNATURE: options.signature})
+    sets = [pa.field("set", pa.large_list(pa.uint32()))] if options.stored else []
+    return pa.schema([exact, pa.field("shingles", pa.int32(), nullable=False), *bands, *sets])
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:
@@ -118,4 +126,9 @@ def _sign(texts: pa.LargeStringArray, options: DedupOptions, schema: pa.Schema) 
     absent = counts < options.floor
     bands = [pa.array(band, mask=absent) for band in keys]
     shingles = pa.array(np.minimum(counts, np.iinfo(np.int32).max).astype(np.int32))
-    return pa.RecordBatch.from_arrays([exact_keys(texts), shingles, *bands], schema=schema)
+    columns = [exact_keys(texts), shingles, *bands]
+    if options.stored:
+        values, sizes = distinct(offsets, hashes)
+        ends = pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
+        columns.append(pa.LargeListArray.from_arrays(ends, pa.array(values)))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

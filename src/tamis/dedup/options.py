@@ -8,7 +8,8 @@ from typing import Literal
 from tamis.errors import ConfigError, unknown
 
 _SCOPES = ("language", "global")
-_SURVIVORS = ("first", "longest", "priority")
+_SURVIVORS = ("first", "longest", "newest", "score", "source", "priority")
+_MEASURES = ("jaccard", "containment")
 
 # Jaccard similarities at which the S-curve is tabled.
 _SIMILARITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
@@ -26,8 +27,17 @@ class DedupOptions:
     threshold: verified Jaccard similarity, in (0, 1], at which a document is removed.
     seed: of the hash permutations; signatures of different seeds cannot be compared.
     scope: "language" compares within a language only, "global" everything.
-    survivor: who stays: "first" in document order, "longest" in bytes, or highest "priority" as handed in.
+    survivor: who stays: "first" in document order, "longest" in bytes, "newest" by date, best "score" in the column
+        `score_column`, earliest "source" in `sources`, or highest "priority" as handed in. Ties go by document order.
     min_shingles: texts with fewer take part in exact matching only; 0 means as many as a shingle has units.
+    measure: "jaccard", or "containment": the share of the removed document's shingles that the kept one has. Candidates
+        are found by their Jaccard similarity all the same: a small part of a long page is met by chance only.
+    score_column: a number per document, higher is better; for survivor "score".
+    sources: beginnings of document ids, best first; for survivor "source". Others come last.
+    urls: whether pages of one URL, scheme, fragment and tracking parameters aside, are duplicates whatever their text.
+    keep_sets: whether shingle sets are stored with the signatures, about 4 bytes a word, for later runs `against` this.
+    against: output folders of earlier runs, oldest first, made with the same options and `keep_sets`: what they have is
+        removed here. No text of theirs is read.
     max_leaders: how many unlike survivors of one bucket a document is compared with at most.
     """
 
@@ -38,13 +48,21 @@ class DedupOptions:
     threshold: float = 0.8
     seed: int = 1
     scope: Literal["language", "global"] = "language"
-    survivor: Literal["first", "longest", "priority"] = "first"
+    survivor: Literal["first", "longest", "newest", "score", "source", "priority"] = "first"
     min_shingles: int = 0
     max_leaders: int = 64
     band_sets: int = 2
+    measure: Literal["jaccard", "containment"] = "jaccard"
+    score_column: str = ""
+    sources: tuple[str, ...] = ()
+    urls: bool = False
+    keep_sets: bool = False
+    against: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ConfigError when an option is out of its range."""
+        for name in ("sources", "against"):
+            object.__setattr__(self, name, _names(name, getattr(self, name)))
         for name in ("bands", "rows_per_band", "shingle_words", "max_leaders", "band_sets"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"dedup.{name} is {getattr(self, name)}.", "It must be at least 1.")
@@ -60,6 +78,11 @@ class DedupOptions:
             raise unknown("dedup scope", self.scope, _SCOPES)
         if self.survivor not in _SURVIVORS:
             raise unknown("dedup survivor", self.survivor, _SURVIVORS)
+        if self.measure not in _MEASURES:
+            raise unknown("dedup measure", self.measure, _MEASURES)
+        for name, needs in (("score", "score_column"), ("source", "sources")):
+            if (self.survivor == name) != bool(getattr(self, needs)):
+                raise ConfigError(f"dedup.survivor is {self.survivor!r}.", f"{name!r} and dedup.{needs} go together.")
 
     @property
     def hashes(self) -> int:
@@ -72,9 +95,26 @@ class DedupOptions:
         return self.shingle_chars or self.shingle_words
 
     @property
+    def stored(self) -> bool:
+        """Whether signatures have the column `set`."""
+        return self.keep_sets or bool(self.against)
+
+    @property
+    def signature(self) -> str:
+        """What signatures depend on; those of two runs can be compared if they agree in it."""
+        names = ("bands", "rows_per_band", "band_sets", "shingle_words", "shingle_chars", "seed", "min_shingles")
+        return " ".join(f"{name}={getattr(self, name)}" for name in names)
+
+    @property
     def floor(self) -> int:
         """The fewest shingles with which a document takes part in near matching."""
         return self.min_shingles or self.units
+
+
+def _names(name: str, given: object) -> tuple[str, ...]:
+    if isinstance(given, str) or not all(isinstance(each, str) for each in given):  # type: ignore[attr-defined]
+        raise ConfigError(f"dedup.{name} is {given!r}.", "It must be a list of strings.")
+    return tuple(given)  # type: ignore[arg-type]
 
 
 def band_names(options: DedupOptions) -> list[str]:

@@ -47,14 +47,21 @@ class SetStore:
         """Add the sets of texts; return the texts' lengths in bytes of UTF-8."""
         texts = composed(as_text(texts))
         offsets, hashes = shingle_hashes(texts, options)
-        values, counts = _distinct(offsets, hashes)
+        self._keep(*distinct(offsets, hashes))
+        return np.diff(text_buffers(texts)[0]).astype(np.float64)
+
+    def add_stored(self, sets: pa.LargeListArray) -> None:
+        """Add sets as `sign` stores them."""
+        counts = np.diff(sets.offsets.to_numpy()).astype(np.int64)
+        self._keep(sets.flatten().to_numpy().astype(np.uint32), counts)
+
+    def _keep(self, values: Set, counts: Numbers) -> None:
         self._counts.append(counts)
         self._sets.append(values)
-        self._held += self._sets[-1].nbytes
+        self._held += values.nbytes
         self._starts = None
         if self._held > self._memory or self._file is not None:
             self._flush()
-        return np.diff(text_buffers(texts)[0]).astype(np.float64)
 
     def bytes_of(self, numbers: Numbers) -> Numbers:
         """Return the bytes that each of these sets takes."""
@@ -94,7 +101,7 @@ class SetStore:
         self._sets, self._held = [], 0
 
 
-def _distinct(offsets: Numbers, hashes: Hashes) -> tuple[Set, Numbers]:
+def distinct(offsets: Numbers, hashes: Hashes) -> tuple[Set, Numbers]:
     """Return each text's distinct hashes, sorted, one text after another, and how many each has; one sort for all."""
     rows = np.repeat(np.arange(len(offsets) - 1, dtype=np.uint64), np.diff(offsets))
     tagged = np.sort(rows << np.uint64(32) | hashes >> np.uint64(32))

@@ -1,8 +1,8 @@
 """Verified removal: within each component, documents in order of preference, each against the survivors it met.
 
-A document goes when its true Jaccard similarity with a document that stays, met in a bucket, reaches the threshold;
-it names the most similar such survivor. So a chain A~B~C with unlike ends keeps A and C, nothing is removed in favour
-of a document that is itself removed, and what later documents bring never changes an earlier verdict.
+A document goes when its true similarity (Jaccard, or containment) with a document that stays, met in a bucket, reaches
+the threshold; it names the most similar such survivor. So a chain A~B~C with unlike ends keeps A and C, nothing is
+removed in favour of a document that is itself removed, and what later documents bring never changes an earlier verdict.
 """
 
 from __future__ import annotations
@@ -36,14 +36,19 @@ NEAR = pa.schema(
 
 
 @kernel
-def jaccard(values: Set, i: int, one_end: int, j: int, two_end: int) -> float:
-    """Return the Jaccard similarity of two sorted sets, values[i:one_end] and values[j:two_end]; 0 of empty ones."""
-    total, shared = one_end - i + two_end - j, 0
+def similarity(values: Set, i: int, one_end: int, j: int, two_end: int, contained: bool) -> float:
+    """Return the Jaccard similarity of two sorted sets, values[i:one_end] and values[j:two_end]; 0 of empty ones.
+
+    If `contained`, the share of the first that is in the second instead.
+    """
+    size, total, shared = one_end - i, one_end - i + two_end - j, 0
     while i < one_end and j < two_end:
         one, two = values[i], values[j]
         shared += one == two
         i += one <= two
         j += two <= one
+    if contained:
+        return shared / size if size else 0.0
     return shared / (total - shared) if total else 0.0
 
 
@@ -59,6 +64,7 @@ def _resolve(
     threshold: float,
     floor: int,
     max_leaders: int,
+    contained: bool,
     kept: Numbers,
     score: npt.NDArray[np.float64],
     met: Numbers,
@@ -85,9 +91,9 @@ def _resolve(
                     continue
                 stamp[leader] = doc
                 other = ends[leader] - starts[leader]
-                if min(size, other) < threshold * max(size, other):
+                if other < threshold * size or (not contained and size < threshold * other):
                     continue
-                found = jaccard(values, starts[doc], ends[doc], starts[leader], ends[leader])
+                found = similarity(values, starts[doc], ends[doc], starts[leader], ends[leader], contained)
                 if found > best_score or (found == best_score and best < 0):
                     best, best_score, best_slot = leader, found, slot
         if best >= 0:
@@ -112,9 +118,9 @@ def resolve(
     """Return the near duplicates among a partition's members: table `NEAR`, one row per removed document, by `doc`.
 
     `members` are batches of `components.MEMBERS` with every component whole. `fetch` is called with ascending document
-    numbers, each document once, and returns their texts in that order: a string array, or a batch with `text` and, for
-    survivor "priority", `priority` (float64; higher stays, null is lowest). Shingle sets beyond about `memory` bytes
-    wait in `scratch`.
+    numbers, each document once, and returns their texts in that order: a string array, or a batch with `text`, or `set`
+    as `sign` stores it, and, for a survivor other than "first", `priority` (float64; higher stays, null is lowest;
+    texts alone do for "longest"). Shingle sets beyond about `memory` bytes wait in `scratch`.
     """
     meetings = gather(members)
     if not len(meetings.docs):
@@ -130,16 +136,21 @@ def _take_in(docs: Docs, fetch: Fetch, options: DedupOptions, store: SetStore) -
     """Fill the store with every document's shingle set; return the ranks: lower stays."""
     ranks = np.zeros(len(docs))
     for begin in range(0, len(docs), _FETCH_ROWS):
-        got = fetch(docs[begin : begin + _FETCH_ROWS])
-        texts = got.column("text") if isinstance(got, pa.RecordBatch) else got
-        lengths = store.add(texts, options)
-        here = ranks[begin : begin + len(texts)]
-        if options.survivor == "longest":
+        wanted = docs[begin : begin + _FETCH_ROWS]
+        got = fetch(wanted)
+        columns = got if isinstance(got, pa.RecordBatch) else pa.record_batch([got], ["text"])
+        if "set" in columns.schema.names:
+            store.add_stored(columns.column("set"))
+            lengths = np.zeros(len(wanted))
+        else:
+            lengths = store.add(columns.column("text"), options)
+        here = ranks[begin : begin + len(wanted)]
+        if "priority" in columns.schema.names:
+            here[:] = -columns.column("priority").cast(pa.float64()).fill_null(-np.inf).to_numpy(zero_copy_only=False)
+        elif options.survivor == "longest":
             here[:] = -lengths
-        elif options.survivor == "priority":
-            if not isinstance(got, pa.RecordBatch):
-                raise ValueError("survivor 'priority' needs fetch to return a batch with columns text and priority")
-            here[:] = -got.column("priority").cast(pa.float64()).fill_null(-np.inf).to_numpy(zero_copy_only=False)
+        elif options.survivor != "first":
+            raise ValueError(f"survivor {options.survivor!r} needs fetch to return a batch with a column priority")
     return ranks
 
 
@@ -167,7 +178,7 @@ def _chunk(
     score, met = np.zeros(len(nodes)), np.zeros(len(nodes), np.int64)
     _resolve(
         order, starts, ends, values, doc_starts, slots, bucket_count,
-        options.threshold, options.floor, options.max_leaders, kept, score, met,
+        options.threshold, options.floor, options.max_leaders, options.measure == "containment", kept, score, met,
     )  # fmt: skip
     gone = np.flatnonzero(kept >= 0)
     return pa.table([docs[gone], docs[kept[gone]], score[gone].astype(np.float32), bands[met[gone]]], schema=NEAR)

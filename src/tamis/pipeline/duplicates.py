@@ -13,20 +13,28 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from tamis.dedup.bands import BUCKETS, candidates
 from tamis.dedup.components import MEMBERS, Buckets, Components, find_components
-from tamis.dedup.documents import Docs
+from tamis.dedup.documents import Docs, document_ids, rows_of, units_of
 from tamis.dedup.drops import combine, of_unit
-from tamis.dedup.exact import exact_duplicates
+from tamis.dedup.exact import exact_duplicates, url_duplicates
 from tamis.dedup.options import DedupOptions, band_names
+from tamis.dedup.ranking import priorities, rank_column
+from tamis.dedup.urls import url_keys
 from tamis.dedup.verdicts import resolve
-from tamis.pipeline.curate import WORK_FILE, signatures_path
+from tamis.pipeline.clusters import Reads, found_clusters
+from tamis.pipeline.curate import WORK_FILE, sifted_path, signatures_path
 from tamis.pipeline.documents import VERDICTS
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.shard import Shard
+from tamis.pipeline.shelf import Shelf, stock
 from tamis.pipeline.storage import FileEntry, Storage
 from tamis.pipeline.survivors import Survivors
+from tamis.pipeline.verified import opened
+
+Stream = Iterator[tuple[int, pa.RecordBatch]]
 
 PAIR = "pair"
 CLUSTER = "cluster"
@@ -34,10 +42,23 @@ RESOLVE = "resolve"
 VERDICT = "verdict"
 
 EXACT = "exact"
-REASONS = {"exact": "exact_duplicate", "near": "near_duplicate"}
+REASONS = {"exact": "exact_duplicate", "near": "near_duplicate", "url": "url_duplicate"}
 # Partitions written at once: a file each, below the 256 files that a process may always open.
 OPEN_PARTS = 128
-HISTOGRAM = (2, 3, 5, 10, 100, 1000, 10_000)  # lower bounds of cluster sizes in the receipt's facts
+
+# One row per removed document, by unit and row; `cluster` numbers the kept document.
+PROVENANCE_FILE = "duplicates.parquet"
+PROVENANCE = pa.schema(
+    [
+        pa.field("id", pa.large_string(), nullable=False),
+        pa.field("kept_id", pa.large_string(), nullable=False),
+        pa.field("kind", pa.large_string(), nullable=False),  # exact | near | url
+        pa.field("similarity", pa.float32()),  # verified; null by URL
+        pa.field("band", pa.int16()),  # the first in which the two met; null unless near
+        pa.field("cluster", pa.uint64(), nullable=False),
+        pa.field("cluster_size", pa.int64(), nullable=False),
+    ]
+)
 
 
 def verdicts_path() -> str:
@@ -68,20 +89,61 @@ class Deduplicate:
         return (Receipt(shard.step, shard.name, shard.fingerprint, (), tuple(files), facts),)
 
     def _pair(self, shard: Shard, scratch: Path) -> tuple[list[FileEntry], dict[str, Any]]:
-        band, units = shard.payload["band"], shard.payload["units"]
+        band, shelf = shard.payload["band"], self._shelf(shard.payload["units"])
         path = _path(PAIR, shard.name)
         if band is None:
-            streams = self._signatures(units, ["language", "exact"])
-            table = exact_duplicates(streams, self.options, memory=self.memory, scratch=scratch)
+            table = self._exact(shelf, scratch)
             return [self._write(path, table.schema, table.to_batches())], {"documents": table.num_rows}
-        streams = self._signatures(units, ["language", band_names(self.options)[band]])
+        streams = self._signatures(shelf, ["language", band_names(self.options)[band]])
         batches = candidates(streams, band, self.options, memory=self.memory, scratch=scratch)
         entry = self._write(path, BUCKETS, batches)
         return [entry], {"documents": entry.rows}
 
-    def _signatures(self, units: Sequence[str], columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        for index, unit in enumerate(units):
-            with self.storage.open(signatures_path(unit)) as file:
+    def _exact(self, shelf: Shelf, scratch: Path) -> pa.Table:
+        """Return exact duplicates, and by URL where asked for."""
+        urls = None
+        with ExitStack() as stack:
+            if self.options.urls:
+                streams = self._ranked(shelf, ["language"], stack, urls=True)
+                urls = url_duplicates(streams, self.options, memory=self.memory, scratch=scratch)
+            streams = self._ranked(shelf, ["language", "exact"], stack)
+            return exact_duplicates(streams, self.options, memory=self.memory, scratch=scratch, urls=urls)
+
+    def _ranked(self, shelf: Shelf, columns: list[str], stack: ExitStack, *, urls: bool = False) -> Stream:
+        """Yield signatures with `priority`, where the survivor is not simply the first; with `urls`, keyed by URL."""
+        rank = self._rank(shelf, stack)
+        url = stack.enter_context(self._column(shelf, "url")) if urls else None
+        for docs, batch in document_ids(self._signatures(shelf, columns)):
+            if url is not None:
+                batch = batch.append_column("exact", url_keys(url(docs)))
+            if rank is not None:
+                batch = batch.append_column("priority", rank(docs))
+            # Batches of a unit come in row order, so document numbers say rows again.
+            yield int(docs[0] >> np.uint64(32)) if len(docs) else 0, batch
+
+    def _rank(self, shelf: Shelf, stack: ExitStack) -> Callable[[Docs], pa.Array] | None:
+        """Return what tells documents' priorities; those of earlier runs come before all others."""
+        name = rank_column(self.options)
+        if name is None:
+            return None
+        read = stack.enter_context(self._column(shelf, name))
+
+        def rank(docs: Docs) -> pa.Array:
+            new = shelf.is_new(docs)
+            found = np.full(len(docs), np.inf)
+            if new.any():
+                told = priorities(read(docs[new]), self.options)
+                found[new] = told.fill_null(-np.inf).to_numpy(zero_copy_only=False)
+            return pa.array(found)
+
+        return rank
+
+    def _shelf(self, units: Sequence[str]) -> Shelf:
+        return stock(self.storage, units, self.options)
+
+    def _signatures(self, shelf: Shelf, columns: list[str]) -> Stream:
+        for index, (storage, unit) in enumerate(shelf.places):
+            with opened(storage, signatures_path(unit)) as file:
                 schema = pa.ipc.open_file(file).schema
                 options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name) for name in columns])
                 reader = pa.ipc.open_file(file, options=options)
@@ -97,12 +159,21 @@ class Deduplicate:
                 yield from self._batches(_path(PAIR, name))
 
         components = find_components(buckets, exclude=exact.column("doc").to_numpy())
+        shelf = self._shelf([])
+        wanted = None
+        if shelf.first:
+            # What is among earlier runs alone was decided there, save for what a new document is a copy of.
+            kept = exact.column("kept_doc").to_numpy()[shelf.is_new(exact.column("doc").to_numpy())]
+            wanted = np.concatenate([kept, components.docs[shelf.is_new(components.docs)]])
         files = []
         for first in range(0, len(parts), OPEN_PARTS):
-            files += self._split(components, buckets, parts, range(first, min(first + OPEN_PARTS, len(parts))))
+            some = range(first, min(first + OPEN_PARTS, len(parts)))
+            files += self._split(components, buckets, parts, some, wanted)
         return files, {}
 
-    def _split(self, components: Components, buckets: Buckets, parts: list[str], some: range) -> list[FileEntry]:
+    def _split(
+        self, components: Components, buckets: Buckets, parts: list[str], some: range, wanted: Docs | None
+    ) -> list[FileEntry]:
         """Write some of the partitions, in one pass over the buckets."""
         with ExitStack() as stack:
             sinks = {part: stack.enter_context(self.storage.create(parts[part])) for part in some}
@@ -110,7 +181,7 @@ class Deduplicate:
                 part: stack.enter_context(pa.ipc.new_file(sink, MEMBERS, options=WORK_FILE))
                 for part, sink in sinks.items()
             }
-            for part, members in components.split(buckets, len(parts)):
+            for part, members in components.split(buckets, len(parts), wanted=wanted):
                 if part in sinks:
                     writers[part].write_batch(members)
                     sinks[part].rows += members.num_rows
@@ -118,29 +189,71 @@ class Deduplicate:
 
     def _resolve(self, shard: Shard, scratch: Path) -> tuple[list[FileEntry], dict[str, Any]]:
         members = self._batches(_path(CLUSTER, shard.name))
-        with self._column(shard.payload["units"], "text") as fetch:
+        shelf = self._shelf(shard.payload["units"])
+        name = "set" if self.options.stored else "text"
+        with ExitStack() as stack:
+            read, rank = stack.enter_context(self._column(shelf, name)), self._rank(shelf, stack)
+
+            def fetch(docs: Docs) -> pa.RecordBatch:
+                batch = pa.record_batch([read(docs)], [name])
+                return batch if rank is None else batch.append_column("priority", rank(docs))
+
             near = resolve(members, fetch, self.options, memory=self.memory, scratch=scratch)
         return [self._write(_path(RESOLVE, shard.name), near.schema, near.to_batches())], {"documents": near.num_rows}
 
     def _verdict(self, shard: Shard, _: Path) -> tuple[list[FileEntry], dict[str, Any]]:
         near = pa.concat_tables([self._read(_path(RESOLVE, name)) for name in shard.payload["parts"]])
         drops = combine(self._read(_path(PAIR, EXACT)), near).combine_chunks()
+        shelf = self._shelf(shard.payload["units"])
         keepers, first = np.unique(drops.column("kept_doc").to_numpy(), return_index=True)
-        sizes = drops.column("size").to_numpy()[first]
-        units = shard.payload["units"]
-        with self._column(units, "id") as fetch:
-            ids = fetch(keepers)
+        clusters = pa.table({"doc": keepers, "size": drops.column("size").to_numpy()[first]})
         place = np.searchsorted(keepers, drops.column("kept_doc").to_numpy())
-        drops = drops.append_column("kept_id", ids.take(pa.array(place)))
-        clusters = pa.table({"doc": keepers, "size": sizes})
-        batches = (_of_unit(drops, clusters, index) for index in range(len(units)))
-        bins = np.searchsorted(HISTOGRAM, sizes, side="right") - 1
-        histogram = [[low, int((bins == place).sum())] for place, low in enumerate(HISTOGRAM)]
-        return [self._write(verdicts_path(), VERDICTS, batches)], {"cluster_sizes": histogram}
+        drops = drops.append_column("kept_id", self._ids(shelf, keepers).take(pa.array(place)))
+        fresh = range(shelf.first, len(shelf.places))
+        files = [
+            self._write(verdicts_path(), VERDICTS, (_of_unit(drops, clusters, unit) for unit in fresh)),
+            self._write_provenance(shelf, drops, fresh),
+        ]
+        return files, self._facts(shelf, drops, clusters)
 
-    def _column(self, units: Sequence[str], name: str) -> AbstractContextManager[Callable[[Docs], pa.Array]]:
-        """Return what reads a column of the survivors by document number."""
-        return Survivors(self.storage, units, name)
+    def _facts(self, shelf: Shelf, drops: pa.Table, clusters: pa.Table) -> dict[str, Any]:
+        return found_clusters(shelf, drops, clusters, self._column)
+
+    def _write_provenance(self, shelf: Shelf, drops: pa.Table, units: range) -> FileEntry:
+        with (
+            self._column(shelf, "id") as fetch,
+            self.storage.create(PROVENANCE_FILE) as sink,
+            pq.ParquetWriter(sink, PROVENANCE, compression="zstd") as writer,
+        ):
+            for unit in units:
+                gone = of_unit(drops, unit)
+                if gone.num_rows:
+                    ids = fetch(gone.column("doc").to_numpy())
+                    columns = [ids, *(gone.column(name) for name in ("kept_id", "kind", "similarity", "band"))]
+                    columns += [gone.column("kept_doc"), gone.column("size")]
+                    writer.write_table(pa.table(columns, PROVENANCE.names).cast(PROVENANCE))
+                    sink.rows += gone.num_rows
+        return sink.entry(PROVENANCE_FILE)
+
+    def _ids(self, shelf: Shelf, docs: Docs) -> pa.Array:
+        """Return documents' ids; those of earlier runs whose texts were cleaned away are named by folder and row."""
+        units = units_of(docs)
+        here = np.array([self._has_texts(shelf, unit) for unit in range(len(shelf.places))], np.bool_)
+        told = here[units] if len(docs) else np.zeros(0, np.bool_)
+        with self._column(shelf, "id") as fetch:
+            ids = fetch(docs[told]).to_pylist()
+        names = iter(ids)
+        rows = zip(told.tolist(), units.tolist(), rows_of(docs).tolist(), strict=True)
+        made = [next(names) if known else f"{shelf.path_of(unit)}#{row}" for known, unit, row in rows]
+        return pa.array(made, pa.large_string())
+
+    def _has_texts(self, shelf: Shelf, unit: int) -> bool:
+        storage, name = shelf.places[unit]
+        return unit >= shelf.first or storage.exists(sifted_path(name))
+
+    def _column(self, shelf: Shelf, name: str) -> AbstractContextManager[Reads]:
+        """Return what reads a column of the survivors, or of their signatures, by document number."""
+        return Survivors(shelf.places, name, signatures_path if name in ("set", "language") else sifted_path)
 
     def _write(self, path: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> FileEntry:
         with self.storage.create(path) as sink, pa.ipc.new_file(sink, schema, options=WORK_FILE) as writer:
@@ -150,13 +263,13 @@ class Deduplicate:
         return sink.entry(path)
 
     def _batches(self, path: str) -> Iterator[pa.RecordBatch]:
-        with self.storage.open(path) as file:
+        with opened(self.storage, path) as file:
             reader = pa.ipc.open_file(file)
             for number in range(reader.num_record_batches):
                 yield reader.get_batch(number)
 
     def _read(self, path: str) -> pa.Table:
-        with self.storage.open(path) as file:
+        with opened(self.storage, path) as file:
             return pa.ipc.open_file(file).read_all()
 
 

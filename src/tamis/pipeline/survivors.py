@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -12,19 +12,23 @@ import pyarrow as pa
 from tamis.dedup.documents import Docs, rows_of, units_of
 from tamis.pipeline.curate import sifted_path
 from tamis.pipeline.storage import Storage
+from tamis.pipeline.verified import opened
 
-# The narrowest column: reading it alone tells how many rows each batch has.
-_COUNTER = "bytes"
+# The narrowest columns: reading one alone tells how many rows each batch has.
+_COUNTERS = ("shingles", "bytes")
 
 
 class Survivors:
     """Reads one column of survivors by document number; a unit's files are opened when first needed and closed when
-    the next unit's are, because documents are asked for in ascending order."""
+    the next unit's are, because documents are asked for in ascending order. `path` says where a unit's rows lie, in
+    the same order in each of its files."""
 
-    def __init__(self, storage: Storage, units: Sequence[str], column: str) -> None:
-        self._storage = storage
-        self._units = units
+    def __init__(
+        self, places: Sequence[tuple[Storage, str]], column: str, path: Callable[[str], str] = sifted_path
+    ) -> None:
+        self._places = places
         self._column = column
+        self._path = path
         self._open: tuple[int, pa.RecordBatchFileReader, npt.NDArray[np.int64]] | None = None
         self._stack = ExitStack()
 
@@ -48,16 +52,24 @@ class Survivors:
                 pieces.append(values.take(pa.array(wanted[batches == index] - start)))
         return pa.concat_arrays(pieces) if pieces else pa.array([], pa.large_string())
 
+    def rows(self, unit: int) -> int:
+        """Return how many rows a unit has."""
+        ends = self._reader(unit)[1]
+        return int(ends[-1]) if len(ends) else 0
+
     def _reader(self, unit: int) -> tuple[pa.RecordBatchFileReader, npt.NDArray[np.int64]]:
         if self._open is None or self._open[0] != unit:
             self._stack.close()
-            counter = self._file(unit, _COUNTER)
+            counter = self._file(unit, _COUNTERS)
             counts = [counter.get_batch(index).num_rows for index in range(counter.num_record_batches)]
-            self._open = unit, self._file(unit, self._column), np.cumsum(np.array(counts, np.int64))
+            self._open = unit, self._file(unit, (self._column,)), np.cumsum(np.array(counts, np.int64))
         return self._open[1], self._open[2]
 
-    def _file(self, unit: int, column: str) -> pa.RecordBatchFileReader:
-        file = self._stack.enter_context(self._storage.open(sifted_path(self._units[unit])))
+    def _file(self, unit: int, columns: Sequence[str]) -> pa.RecordBatchFileReader:
+        """Open a unit's file for the first of these columns that it has."""
+        storage, name = self._places[unit]
+        file = self._stack.enter_context(opened(storage, self._path(name)))
         schema = pa.ipc.open_file(file).schema
+        column = next(column for column in columns if column in schema.names)
         options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(column)])
         return pa.ipc.open_file(file, options=options)

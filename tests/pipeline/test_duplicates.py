@@ -1,0 +1,233 @@
+"""The dedup steps over stored units: earlier runs, survivor policies, URLs, provenance, and files that went bad."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import tamis
+from tamis.dedup.minhash import sign, signature_schema
+from tamis.dedup.options import DedupOptions, band_names
+from tamis.errors import InputError, OutputError
+from tamis.pipeline.curate import sifted_path, signatures_path
+from tamis.pipeline.duplicates import (
+    CLUSTER,
+    EXACT,
+    PAIR,
+    PROVENANCE,
+    PROVENANCE_FILE,
+    RESOLVE,
+    VERDICT,
+    Deduplicate,
+    verdicts_path,
+)
+from tamis.pipeline.manifest import NAME, Receipt
+from tamis.pipeline.shard import Shard
+from tamis.pipeline.storage import Storage
+
+Docs = list[dict[str, Any]]
+PART = "part-000"
+
+
+def words(seed: str, count: int = 60) -> str:
+    rng = random.Random(seed)
+    return " ".join("".join(rng.choices("abcdefghijklmnop", k=6)) for _ in range(count))
+
+
+def doc(name: str, text: str, **other: Any) -> dict[str, Any]:
+    return {"id": name, "text": text, "language": "eng_Latn", "url": None, "date": "2024-01-01", **other}
+
+
+def store(folder: Path, units: Mapping[str, Docs], options: DedupOptions) -> Storage:
+    """Write units as curate does, with receipts."""
+    storage = Storage(str(folder))
+    schema = pa.schema([pa.field("language", pa.large_string()), *signature_schema(options)])
+    for unit, docs in units.items():
+        batch = pa.RecordBatch.from_pylist([{**each, "bytes": len(each["text"])} for each in docs])
+        for name in ("id", "text", "language", "url", "date"):
+            place = batch.schema.get_field_index(name)
+            batch = batch.set_column(place, name, batch.column(name).cast(pa.large_string()))
+        keys = sign(batch.column("text"), options)
+        signed = pa.RecordBatch.from_arrays([batch.column("language"), *keys.columns], schema=schema)
+        entries = []
+        for path, part in ((sifted_path(unit), batch), (signatures_path(unit), signed)):
+            with storage.create(path) as sink, pa.ipc.new_file(sink, part.schema) as writer:
+                for start in range(0, part.num_rows, 3):
+                    writer.write_batch(part.slice(start, 3))
+            entries.append(sink.entry(path))
+        commit(storage, Receipt("sift", unit, "f", (), tuple(entries)))
+    return storage
+
+
+def commit(storage: Storage, receipt: Receipt) -> None:
+    storage.append(NAME, f"{receipt.to_json(timing=True)}\n".encode())
+
+
+def shards(units: list[str], options: DedupOptions) -> list[Shard]:
+    bands = {f"band-{band:02d}": band for band in range(len(band_names(options)))}
+    payload = {"units": units, "parts": [PART], "bands": list(bands)}
+    pair = [Shard(PAIR, name, "f", {"band": band, **payload}) for name, band in {EXACT: None, **bands}.items()]
+    rest = ((CLUSTER, "all"), (RESOLVE, PART), (VERDICT, "all"))
+    return [*pair, *(Shard(step, name, "f", payload) for step, name in rest)]
+
+
+def judge(folder: Path, units: Mapping[str, Docs], **options: Any) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Return what went, by id, and the facts of the verdict step."""
+    chosen = DedupOptions(**options)
+    storage = store(folder, units, chosen)
+    receipts = [Deduplicate(chosen, storage)(shard)[0] for shard in shards(list(units), chosen)]
+    for receipt in receipts:
+        commit(storage, receipt)
+    rows = pq.read_table(storage.where(PROVENANCE_FILE)).to_pylist()
+    return {row["id"]: row for row in rows}, dict(receipts[-1].facts)
+
+
+def corpus(seed: str, count: int) -> Docs:
+    """Return documents of which many resemble or copy one another, across corpora too."""
+    rng = random.Random(seed)
+    made = []
+    for number in range(count):
+        text = words(f"body {rng.randrange(count // 2)}").split()
+        for _ in range(rng.choice([0, 0, 1, 2, 9])):
+            text[rng.randrange(len(text))] = "changed"
+        made.append(doc(f"{seed}-{number}", " ".join(text)))
+    return made
+
+
+def test_earlier_runs_then_new_ones_give_what_all_at_once_does(tmp_path: Path) -> None:
+    old, new = corpus("a", 120), corpus("b", 120)
+    first, _ = judge(tmp_path / "a", {"00000-000": old[:50], "00001-000": old[50:]}, keep_sets=True)
+    (tmp_path / "a" / sifted_path("00001-000")).unlink()  # old text is not read again
+    against = (str(tmp_path / "a"),)
+    second, facts = judge(tmp_path / "b", {"00000-000": new}, against=against)
+    whole, _ = judge(tmp_path / "all", {"00000-000": old[:50], "00001-000": old[50:], "00002-000": new})
+    assert len(first) > 20
+    assert 20 < len(second) < 120
+    assert set(first) | set(second) == set(whole)
+    for name, row in second.items():
+        same = [row[key] == whole[name][key] for key in ("kind", "similarity", "band", "cluster")]
+        assert all(same)
+        assert row["kept_id"] == whole[name]["kept_id"] or "00001-000#" in row["kept_id"]
+    assert facts["languages"] == [["eng_Latn", 120, len(second)]]
+
+
+def test_earlier_runs_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
+    units = {"00000-000": corpus("a", 10)}
+    judge(tmp_path / "plain", units)
+    judge(tmp_path / "seeded", units, keep_sets=True, seed=2)
+    for name, message in (("plain", "no shingle sets"), ("seeded", "seed=2"), ("nowhere", "no finished run")):
+        with pytest.raises(InputError, match=message):
+            judge(tmp_path / f"new-{name}", units, against=(str(tmp_path / name),))
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({}, 0),
+        ({"survivor": "longest"}, 1),
+        ({"survivor": "newest"}, 2),
+        ({"survivor": "score", "score_column": "quality"}, 3),
+        ({"survivor": "source", "sources": ("wiki", "books")}, 4),
+    ],
+)
+def test_each_policy_chooses_its_survivor(options: dict[str, Any], kept: int, tmp_path: Path) -> None:
+    units: dict[str, Docs] = {"00000-000": [], "00001-000": []}
+    for number in range(40):
+        body = words(f"cluster {number}", 80)
+        copies = [
+            doc(f"web/{number}-0", body, quality=0.5),
+            doc(f"web/{number}-1", f"{body} longer by some words", quality=0.1),
+            doc(f"web/{number}-2", f"{body} x", date="2025-06-01T10:00:00Z", quality=None),
+            doc(f"web/{number}-3", body, quality=0.9),
+            doc(f"books/{number}-4", f"{body} y", quality=0.2),
+        ]
+        for place, copy in enumerate(copies):
+            units[f"0000{(number + place) % 2}-000"].append(copy)
+    if not options:
+        # The first in document order, whichever unit that is in.
+        found, _ = judge(tmp_path, {"00000-000": [each for docs in units.values() for each in docs]})
+        assert len(found) == 160
+        return
+    found, facts = judge(tmp_path, units, **options)
+    assert len(found) == 160
+    assert {row["kept_id"].rpartition("-")[2] for row in found.values()} == {str(kept)}
+    assert facts["cluster_sizes"][2] == [5, 40]
+
+
+def test_pages_of_one_address_are_one(tmp_path: Path) -> None:
+    body = words("x")
+    docs = [
+        doc("a", body, url="https://Example.org/page?id=1#top"),
+        doc("b", words("y"), url="http://example.org:80/page?utm_source=z&id=1"),
+        doc("c", words("z"), url="https://example.org/page?id=2"),
+        doc("d", words("w")),
+        doc("e", body, url="https://example.org/other"),
+        doc("f", words("v"), url="https://example.org/other"),
+    ]
+    found, _ = judge(tmp_path, {"00000-000": docs}, urls=True)
+    assert {name: (row["kept_id"], row["kind"]) for name, row in found.items()} == {
+        "b": ("a", "url"),
+        "e": ("a", "exact"),
+        "f": ("a", "url"),
+    }
+    assert found["b"]["similarity"] is None
+    assert judge(tmp_path / "off", {"00000-000": docs})[0].keys() == {"e"}
+
+
+def test_a_source_that_all_goes_raises_an_alarm(tmp_path: Path) -> None:
+    good = [doc(f"g{n}", words(f"g{n}"), url=f"https://good.org/{n}") for n in range(150)]
+    wiped = [doc(f"w{n}", words("one"), url=f"https://www.wiped.org/{n}") for n in range(150)]
+    found, facts = judge(tmp_path, {"00000-000": good, "00001-000": wiped})
+    assert len(found) == 149
+    assert facts["alarms"] == [["wiped.org", 150, 149]]
+    assert facts["domains"][0] == ["wiped.org", 150, 149]
+    assert facts["largest"] == [["w0", 150, words("one")[:120]]]
+    assert pq.read_schema(tmp_path / PROVENANCE_FILE).equals(PROVENANCE)
+
+
+def test_a_flipped_byte_is_named_and_only_its_maker_redone(tmp_path: Path) -> None:
+    units = {"00000-000": corpus("a", 40), "00001-000": corpus("b", 40)}
+    options = DedupOptions()
+    judge(tmp_path / "clean", units)
+    wanted = (tmp_path / "clean" / verdicts_path()).read_bytes()
+    steps = shards(list(units), options)
+    readers = {"signatures": steps[0], "work/pair": steps[-3], "work/cluster": steps[-2], "work/resolve": steps[-1]}
+    for folder, reader in readers.items():
+        judge(tmp_path / "out", units)
+        storage = Storage(str(tmp_path / "out"))
+        victim = max((path for path in storage.list(folder)), key=lambda path: storage.size(path) or 0)
+        place = Path(storage.where(victim))
+        whole = place.read_bytes()
+        place.write_bytes(whole[:700] + bytes([whole[700] ^ 1]) + whole[701:])
+        with pytest.raises(OutputError, match=f"{victim} was damaged"):
+            Deduplicate(options, storage)(reader)
+        assert not place.exists()
+        # The next run finds the file gone and does what made it again.
+        place.write_bytes(whole)
+        for shard in steps:
+            Deduplicate(options, storage)(shard)
+        assert Path(storage.where(verdicts_path())).read_bytes() == wanted
+
+
+def test_a_run_against_another_keeps_what_both_at_once_would(miniweb: Path, tmp_path: Path) -> None:
+    lists = {"a": miniweb.read_text().splitlines()[:2], "b": miniweb.read_text().splitlines()[2:]}
+    lists["all"] = lists["a"] + lists["b"]
+    kept: dict[str, set[str]] = {}
+    for name, lines in lists.items():
+        manifest = miniweb.parent / f"{name}.paths"
+        manifest.write_text("\n".join(lines) + "\n")
+        dedup: dict[str, Any] = {"against": [str(tmp_path / "a")]} if name == "b" else {"keep_sets": True}
+        recipe = tmp_path / f"{name}.toml"
+        recipe.write_text(f'name = "{name}"\n[dedup]\n' + "".join(f"{k} = {json.dumps(v)}\n" for k, v in dedup.items()))
+        tamis.run(manifest, tmp_path / name, recipe=recipe, executor="inline")
+        files = sorted((tmp_path / name / "documents").glob("*.parquet"))
+        kept[name] = {row for file in files for row in pq.read_table(file, columns=["id"])["id"].to_pylist()}
+    assert kept["a"] | kept["b"] == kept["all"]
+    assert not kept["a"] & kept["b"]
