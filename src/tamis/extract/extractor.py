@@ -75,6 +75,7 @@ class Extractor(Protocol):
 
 # Where each extractor lives; loaded when first asked for, so that naming one costs nothing.
 BUILT_IN: Mapping[str, tuple[str, str]] = {
+    "native": ("tamis.extract.native.extractor", "Native"),
     "plain": ("tamis.extract.plain", "Plain"),
     "resiliparse": ("tamis.extract.resiliparse", "Resiliparse"),
     "trafilatura": ("tamis.extract.trafilatura", "Trafilatura"),

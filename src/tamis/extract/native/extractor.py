@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from tamis.extract.extractor import Extracted
 from tamis.extract.native.assemble import MOST_ADDED, join_blocks
 from tamis.extract.native.blocks import Page, scan_page
-from tamis.extract.native.cut import choose
+from tamis.extract.native.cut import DEFAULT_RECALL, choose
 from tamis.extract.native.describe import describe_page
 from tamis.extract.native.head import Statements, article_body, read_statements
 from tamis.extract.native.model import load_model
 from tamis.extract.normal import normal_form
 
-# Precision counts so much more: see docs/extraction.md for what each value gives on which kind of page.
-DEFAULT_RECALL = 0.5
 # Below so many words on the whole page, its JSON-LD is looked at.
 _FEW_UNITS = 20.0
 
@@ -71,13 +70,14 @@ def extract_bytes(html: bytes, *, recall: float = DEFAULT_RECALL, markdown: bool
     if len(page.blocks):
         chosen = np.empty(len(page.blocks), np.uint8)
         confidence = choose(load_model().chances(described), described.units, recall, chosen)
-        text = _join(page, chosen, markdown)
+        text = join_chosen(page, chosen, markdown)
     if float(described.units.sum()) < _FEW_UNITS and (stated := normal_form(article_body(page))):
         text, confidence = stated, 0.5
     return Found(text, min(float(confidence), 1.0) if text else 0.0, read_statements(page))
 
 
-def _join(page: Page, chosen: np.ndarray[tuple[int], np.dtype[np.uint8]], markdown: bool) -> str:
+def join_chosen(page: Page, chosen: npt.NDArray[np.uint8], markdown: bool) -> str:
+    """Return the text of the chosen blocks in normal form; `chosen` (blocks,) is 1 for those to keep."""
     room = len(page.text) + MOST_ADDED * int(chosen.sum()) + MOST_ADDED
     out = np.empty(room, np.uint8)
     size = join_blocks(page.text, page.elements, page.blocks, chosen, markdown, out)

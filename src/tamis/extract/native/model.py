@@ -20,7 +20,7 @@ from tamis.extract.native.blocks import Ints
 from tamis.extract.native.describe import Described, Floats, TokenWeights, feature_matrix, token_weights
 from tamis.extract.native.features import FEATURES
 from tamis.extract.native.smooth import SECOND_FEATURES, smooth
-from tamis.extract.native.trees import add_trees, to_chances
+from tamis.extract.native.trees import add_trees, check_trees, to_chances
 
 MODEL = Path(__file__).with_name("data") / "model.npz"
 _STAGE_ARRAYS = ("roots", "features", "thresholds", "children", "leaves")
@@ -79,6 +79,10 @@ def load_model(path: Path = MODEL) -> Model:
         stages = tuple(
             Stage(*(stored[f"{name}_{number}"] for name in _STAGE_ARRAYS)) for number in range(int(stored["stages"][0]))
         )
+    for number, stage in enumerate(stages):
+        columns = FEATURES + (SECOND_FEATURES if number else 0)
+        if not check_trees(stage.roots, stage.features, stage.children, len(stage.leaves), columns):
+            raise ModelError(f"The extraction model {path} is made for other features.", "Train it anew.")
     return Model(tokens, stages, checksum)
 
 
