@@ -86,17 +86,22 @@ class Made(Deduplicate):
 
     turn: int = 0
 
-    def _column(self, units: Sequence[str], name: str) -> AbstractContextManager[Callable[[Docs], pa.Array]]:
+    def _column(self, shelf: Shelf, name: str) -> Any:
         if name == "text":
             return nullcontext(lambda docs: made_texts(numbers_of(docs)))
         return nullcontext(lambda docs: pa.array([f"{n:09d}" for n in numbers_of(docs).tolist()], pa.large_string()))
 
-    def _signatures(self, units: Sequence[str], columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        order = (
-            [(index * 7 + self.turn) % len(units) for index in range(len(units))] if self.turn else range(len(units))
-        )
-        for index in dict.fromkeys([*order, *range(len(units))]):
-            for _, batch in super()._signatures([units[index]], columns):
+    def _has_texts(self, shelf: Shelf, unit: int) -> bool:
+        return True
+
+    def _facts(self, shelf: Shelf, drops: pa.Table, clusters: pa.Table) -> dict[str, Any]:
+        return {}
+
+    def _signatures(self, shelf: Shelf, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        units = range(len(shelf.places))
+        turned = ((unit * 7 + self.turn) % len(units) for unit in units if self.turn)
+        for index in dict.fromkeys([*turned, *units]):
+            for _, batch in super()._signatures(Shelf((shelf.places[index],), 0), columns):
                 yield index, batch
 
 

@@ -127,7 +127,11 @@ def test_datasketch_takes_our_values_and_we_take_its() -> None:
         {"threshold": 0.0},
         {"threshold": 1.2},
         {"scope": "langauge"},
-        {"survivor": "newest"},
+        {"survivor": "oldest"},
+        {"survivor": "score"},
+        {"sources": ("wiki",)},
+        {"against": "out"},
+        {"measure": "cosine"},
         {"band_sets": 99},
     ],
 )
