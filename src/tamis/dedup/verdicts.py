@@ -145,7 +145,7 @@ def _take_in(docs: Docs, fetch: Fetch, options: DedupOptions, store: SetStore) -
         else:
             lengths = store.add(columns.column("text"), options)
         here = ranks[begin : begin + len(wanted)]
-        if "priority" in columns.schema.names:
+        if options.survivor != "first" and "priority" in columns.schema.names:
             here[:] = -columns.column("priority").cast(pa.float64()).fill_null(-np.inf).to_numpy(zero_copy_only=False)
         elif options.survivor == "longest":
             here[:] = -lengths
