@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from tamis.bounds import resolve
 from tamis.budget.ledger import Amount, Ledger, apportion
 from tamis.columns import byte_lengths, put
-from tamis.filters.chain import Chain, Sifted
+from tamis.filters.chain import Chain, Sifted, sift
+from tamis.filters.rewrites import Rewrite
 from tamis.pipeline import models
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.settings import LangidSettings, Settings
@@ -37,8 +38,8 @@ class Sift:
         """Yield the survivors of each batch, schema `survivors(settings)`; batches without survivors are left out."""
         for batch in batches:
             kept = self._by_language(batch)
-            for chain in self.settings.filters:
-                kept = self._by_chain(chain, kept)
+            for chains in groups(self.settings.filters):
+                kept = self._by_chains(chains, kept)
             if kept.num_rows:
                 yield kept
 
@@ -52,12 +53,15 @@ class Sift:
         self._book(LANGUAGE, kept, dropped)
         return kept
 
-    def _by_chain(self, chain: Chain, batch: pa.RecordBatch) -> pa.RecordBatch:
-        self.ledger.book_batch(chain.name, "in", batch)
-        sifted = chain(put(batch, _ROW, np.arange(batch.num_rows)))
-        kept = self._recount(chain.name, batch, sifted) if sifted.removed.num_rows else sifted.kept
-        self._book(chain.name, kept, sifted.dropped)
-        return kept.drop_columns([_ROW])
+    def _by_chains(self, chains: Sequence[Chain], batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Judge by chains that measure the texts together, and book each as a step of its own."""
+        batch = put(batch, _ROW, np.arange(batch.num_rows))
+        for chain, sifted in zip(chains, sift(chains, batch), strict=True):
+            self.ledger.book_batch(chain.name, "in", batch)
+            kept = self._recount(chain.name, batch, sifted) if sifted.removed.num_rows else sifted.kept
+            self._book(chain.name, kept, sifted.dropped)
+            batch = kept
+        return batch.drop_columns([_ROW])
 
     def _book(self, step: str, kept: pa.RecordBatch, dropped: pa.RecordBatch) -> None:
         self.ledger.book_batch(step, "kept", kept)
@@ -67,7 +71,8 @@ class Sift:
     def _recount(self, step: str, batch: pa.RecordBatch, sifted: Sifted) -> pa.RecordBatch:
         """Measure rewritten documents anew, and book what was cut out of them by language and reason."""
         kept = sifted.kept
-        rows = kept.column(_ROW).to_numpy()
+        # Rows ascend, so a document's place in the chain's input is found by the number both carry.
+        rows = np.searchsorted(batch.column(_ROW).to_numpy(), kept.column(_ROW).to_numpy())
         changed = np.isin(rows, np.unique(sifted.removed.column(_ROW).to_numpy()))
         texts = kept.column("text").filter(pa.array(changed))
         encoder = models.encoder(self.settings.tokenize.tokenizer)
@@ -102,6 +107,17 @@ def _by_row(removed: pa.RecordBatch) -> Iterator[list[dict[str, Any]]]:
         held.append(entry)
     if held:
         yield held
+
+
+def groups(chains: Sequence[Chain]) -> list[list[Chain]]:
+    """Return runs of chains that can judge one batch together: up to and including one that rewrites texts, after
+    which documents are measured anew."""
+    found: list[list[Chain]] = [[]]
+    for chain in chains:
+        found[-1].append(chain)
+        if any(isinstance(step, Rewrite) for step in chain.steps):
+            found.append([])
+    return [group for group in found if group]
 
 
 def judge_language(batch: pa.RecordBatch, settings: LangidSettings) -> tuple[pa.Array, pa.Array, pa.Array]:
