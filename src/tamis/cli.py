@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tamis.errors import ConfigError, IncompleteError, TamisError
+from tamis.inspections import register as register_inspections
 from tamis.stages import register
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ SetOption = Annotated[
 ]
 ExecutorOption = Annotated[str, typer.Option(help="inline, local or ray; all give the same bytes")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="worker processes; default: the CPUs available")]
-MemoryOption = Annotated[str, typer.Option(help="what one deduplication shard may hold, such as 1GB")]
+MemoryOption = Annotated[
+    str | None, typer.Option(help="what all processes together may hold, such as 4GB; default: 80 % of what there is")
+]
+LogOption = Annotated[bool, typer.Option("--log-json", help="progress as JSON, one object a line")]
 
 
 def console() -> Console:
@@ -51,7 +55,8 @@ def run(
     executor: ExecutorOption = "local",
     workers: WorkersOption = None,
     address: Annotated[str | None, typer.Option(help="address of a running Ray cluster")] = None,
-    memory: MemoryOption = "1GB",
+    memory: MemoryOption = None,
+    log_json: LogOption = False,
     clean: Annotated[bool, typer.Option("--clean", help="remove work/ when done")] = False,
     override: SetOption = None,
 ) -> None:
@@ -59,7 +64,7 @@ def run(
     from tamis import recipe as recipes
     from tamis.progress import progress
 
-    with progress(Console(stderr=True)) as tell:
+    with progress(Console(stderr=True), as_json=log_json) as tell:
         report = recipes.run(
             manifest,
             output,
@@ -68,7 +73,7 @@ def run(
             workers=workers,
             address=address,
             overrides=overrides(override),
-            memory=recipes.size(memory),
+            memory=recipes.size(memory) if memory else None,
             clean=clean,
             progress=tell,
         )
@@ -199,6 +204,7 @@ def overrides(assignments: list[str] | None) -> dict[str, Any]:
 
 
 register(app)
+register_inspections(app)
 
 
 def main() -> None:

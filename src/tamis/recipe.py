@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 from tamis import errors
 from tamis.bounds import PerLanguage
 from tamis.errors import ConfigError
-from tamis.pipeline.executor import Executor
+from tamis.pipeline.executor import Executor, available_cpus
 from tamis.pipeline.executor import load as load_executor
 from tamis.pipeline.settings import (
     ExtractSettings,
@@ -268,7 +268,7 @@ def run(
     workers: int | None = None,
     address: str | None = None,
     overrides: Mapping[str, Any] | None = None,
-    memory: int = 1 << 30,
+    memory: int | None = None,
     clean: bool = False,
     progress: Progress | None = None,
 ) -> Report:
@@ -276,17 +276,24 @@ def run(
 
     `manifest` is a list of WARC paths (`.gz` or not), a WARC, WET, Parquet or JSONL file, a folder or a glob.
     `filters` replaces the recipe's chains. `executor` is "inline", "local" or "ray", with `workers` processes or CPUs.
-    `overrides` are recipe keys such as `{"dedup.threshold": 0.7}`. `memory` in bytes bounds each deduplication shard.
+    `overrides` are recipe keys such as `{"dedup.threshold": 0.7}`. `memory` in bytes is what
+    all processes on this machine may hold together, and bounds the number of workers; None: most of what there is.
+    Under Ray it holds for each node.
     `clean` removes `work/` at the end.
 
     Raises the errors of `tamis.errors`; `Report.complete` is False where some input could not be read.
     """
+    from tamis.pipeline.memory import divide
     from tamis.pipeline.run import Run
 
     settings = _recipe(recipe, overrides).settings(filters)
-    chosen = load_executor(executor, workers, address) if isinstance(executor, str) else executor
+    share = divide(memory, workers or available_cpus())
+    count = workers if executor == "ray" and memory is None else share.workers
+    bound = share.worker if memory is not None else None
+    chosen = load_executor(executor, count, address, bound) if isinstance(executor, str) else executor
     try:
-        return Run(str(manifest), str(output), settings, memory=memory).execute(chosen, progress=progress, clean=clean)
+        made = Run(str(manifest), str(output), settings, memory=share.sort)
+        return made.execute(chosen, progress=progress, clean=clean)
     finally:
         if isinstance(executor, str):
             chosen.close()

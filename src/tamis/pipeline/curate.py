@@ -13,8 +13,10 @@ import pyarrow as pa
 from tamis.budget.ledger import Ledger
 from tamis.dedup.minhash import sign, signature_schema
 from tamis.pipeline import extraction
+from tamis.pipeline.care import DIED, MEMORY, Care, Suspect
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.extraction import Extraction
+from tamis.pipeline.guard import beat
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
@@ -57,13 +59,14 @@ class Curate:
         """Do one unit; returns the receipts of extract (if done) and sift."""
         started = time.monotonic()
         fresh = shard.payload["extract"]
+        care = self._care(shard)
         with ExitStack() as stack:
             if fresh is None:
-                texts, extracted = self._stored(shard.name, stack), None
+                texts, extracted = care.one_by_one(self._stored(shard.name, stack)), None
             else:
-                extracted = _Extracting(self, shard, stack)
-                texts = extracted.run()
-            sifted = self._sift(shard, texts)
+                extracted = _Extracting(self, shard, care)
+                texts, care = extracted.run(), Care()
+            sifted = self._sift(shard, texts, care)
         seconds = time.monotonic() - started
         if extracted is None:
             return (replace(sifted, seconds=seconds),)
@@ -73,11 +76,12 @@ class Curate:
         reader = pa.ipc.open_file(stack.enter_context(self.storage.open(extracted_path(unit))))
         return (reader.get_batch(index) for index in range(reader.num_record_batches))
 
-    def _sift(self, shard: Shard, texts: Iterable[pa.RecordBatch]) -> Receipt:
+    def _sift(self, shard: Shard, texts: Iterable[pa.RecordBatch], care: Care) -> Receipt:
         ledger = Ledger([LANGUAGE, *(chain.name for chain in self.settings.filters)])
         drops = Drops(self.settings.output)
         unit = shard.name
-        files = self._write_survivors(unit, Sift(self.settings, ledger, drops).run(texts))
+        sound = _set_aside(texts, care, ledger, drops)
+        files = self._write_survivors(unit, Sift(self.settings, ledger, drops).run(sound))
         files.append(drops.write(self.storage, f"dropped/{unit}-{SIFT}.parquet"))
         return Receipt(SIFT, unit, shard.fingerprint, tuple(ledger.rows()), tuple(files))
 
@@ -103,14 +107,65 @@ class Curate:
                     signatures.rows += batch.num_rows
         return [target.entry(path) for path, target in written]
 
+    def _care(self, shard: Shard) -> Care:
+        note = (lambda ident: self._note(shard, ident)) if shard.payload.get("careful") else None
+        return Care(shard.payload.get("poison", {}), note, beat)
+
+    def _note(self, shard: Shard, ident: str) -> None:
+        self.storage.write(_noted(shard), ident.encode())
+
+    def careful(self, shard: Shard) -> Shard:
+        """Return the shard to be read record by record, each noted first."""
+        return Shard(shard.step, shard.name, shard.fingerprint, {**shard.payload, "careful": True})
+
+    def suspect(self, shard: Shard) -> Suspect | None:
+        """Return the record noted last, if it was in work, and forget it; an id of "" where only memory is known."""
+        ident, over = (self._taken(path) for path in (_noted(shard), _over(shard)))
+        return Suspect(ident or "", MEMORY if over is not None else DIED) if ident or over is not None else None
+
+    def _taken(self, path: str) -> str | None:
+        if not self.storage.exists(path):
+            return None
+        text = self.storage.read(path).decode()
+        self.storage.delete(path)
+        return text
+
+    def without(self, shard: Shard, suspect: Suspect) -> Shard:
+        """Return the shard less a record."""
+        poison = {**shard.payload.get("poison", {}), suspect.id: suspect.reason}
+        return Shard(shard.step, shard.name, shard.fingerprint, {**shard.payload, "poison": poison})
+
+    def exhausted(self, shard: Shard) -> None:
+        """Note that this worker ends for want of memory."""
+        self.storage.write(_over(shard), b"")
+
+
+def _noted(shard: Shard) -> str:
+    return f"work/suspects/{shard.name}"
+
+
+def _over(shard: Shard) -> str:
+    return f"work/suspects/{shard.name}.memory"
+
+
+def _set_aside(texts: Iterable[pa.RecordBatch], care: Care, ledger: Ledger, drops: Drops) -> Iterator[pa.RecordBatch]:
+    """Yield stored texts without those that end their worker, which are booked as drops of the first step."""
+    for batch in texts:
+        sound, poison = care.split(batch)
+        if poison.num_rows:
+            ledger.book_batch(LANGUAGE, "in", poison)
+            ledger.book_batch(LANGUAGE, "dropped", poison)
+            drops.add(LANGUAGE, poison)
+        yield sound
+
 
 class _Extracting:
     """The extract half of a curate unit: passes texts on while it stores them."""
 
-    def __init__(self, work: Curate, shard: Shard, stack: ExitStack) -> None:
+    def __init__(self, work: Curate, shard: Shard, care: Care) -> None:
         self._work = work
         self._shard = shard
-        self._stack = stack
+        self._care = care
         steps = [step for step in extraction.STEPS if step != "url" or work.settings.url is not None]
         self._ledger = Ledger(steps)
         self._drops = Drops(work.settings.output)
@@ -118,7 +173,7 @@ class _Extracting:
         self._sink: Sink | None = None
 
     def run(self) -> Iterator[pa.RecordBatch]:
-        source = Extraction(self._work.settings, self._ledger, self._drops, self._facts)
+        source = Extraction(self._work.settings, self._ledger, self._drops, self._facts, self._care)
         with self._work.storage.create(extracted_path(self._shard.name)) as sink:
             self._sink = sink
             with pa.ipc.new_file(sink, EXTRACTED, options=WORK_FILE) as writer:

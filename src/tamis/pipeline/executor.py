@@ -9,20 +9,20 @@ from typing import Protocol
 
 from tamis.errors import unknown
 from tamis.pipeline.manifest import Receipt
+from tamis.pipeline.retries import ATTEMPTS as ATTEMPTS
 from tamis.pipeline.shard import Shard
 
 # A unit may finish more than one step at once (extract and sift are fused), hence several receipts.
 Work = Callable[[Shard], tuple[Receipt, ...]]
 
 EXECUTORS = ("inline", "local", "ray")
-ATTEMPTS = 3
 
 
 class Executor(Protocol):
     """Runs work over shards and yields receipts as they come, in any order.
 
-    An exception raised by the work is raised here; a worker that dies is replaced and its unit tried again,
-    `ATTEMPTS` times in all, after which WorkerError is raised.
+    An exception raised by the work is raised here; a worker that dies is replaced and its unit tried again as
+    `retries` has it: at last WorkerError is raised, or the record that ends workers is set aside.
     """
 
     def run(self, work: Work, shards: Iterable[Shard]) -> Iterator[tuple[Receipt, ...]]:
@@ -46,19 +46,25 @@ class InlineExecutor:
         """Do nothing: there are no workers."""
 
 
-def load(name: str, workers: int | None = None, address: str | None = None) -> Executor:
-    """Return an executor by name; `workers` defaults to the CPUs this process may use."""
+def load(
+    name: str, workers: int | None = None, address: str | None = None, worker_memory: int | None = None
+) -> Executor:
+    """Return an executor by name; `workers` defaults to the CPUs this process may use.
+
+    A worker that holds more than `worker_memory` bytes, with its children, is ended and its unit tried in smaller
+    pieces; None sets no bound.
+    """
     count = workers or available_cpus()
     if name == "inline":
         return InlineExecutor()
     if name == "local":
         from tamis.pipeline.local import LocalExecutor
 
-        return LocalExecutor(count)
+        return LocalExecutor(count, worker_memory)
     if name == "ray":
         from tamis.pipeline.ray import RayExecutor
 
-        return RayExecutor(count if workers else None, address)
+        return RayExecutor(count if workers else None, address, worker_memory)
     raise unknown("executor", name, EXECUTORS)
 
 

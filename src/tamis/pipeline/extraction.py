@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from tamis.budget.ledger import Amount, Ledger
 from tamis.columns import as_text, byte_lengths
 from tamis.extract.extractor import Failure
 from tamis.pipeline import models
+from tamis.pipeline.care import Care
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.pages import Page, Pages, flush_rejected, to_batch
 from tamis.pipeline.settings import Settings
@@ -32,17 +33,18 @@ class Extraction:
     ledger: Ledger
     drops: Drops
     facts: dict[str, Any]
+    care: Care = field(default_factory=Care)
 
     def run(self, shard: Mapping[str, Any], files: InputFiles) -> Iterator[pa.RecordBatch]:
         """Yield batches of schema `tamis.schema.EXTRACTED`, in record order."""
         with files.open(shard["uri"]) as stream:
             if shard["kind"] == "warc":
-                pages = Pages(stream, shard, self.settings.read, self.ledger, self.drops)
+                pages = Pages(stream, shard, self.settings.read, self.ledger, self.drops, self.care)
                 for held in pages:
                     yield from self._extract(self._by_url(held))
                 self.facts.update(pages.facts)
             else:
-                for batch in Texts(stream, shard, self.settings.read, self.ledger, self.drops):
+                for batch in Texts(stream, shard, self.settings.read, self.ledger, self.drops, self.care):
                     yield from self._by_text(batch)
 
     def _by_url(self, pages: list[Page]) -> list[Page]:
@@ -62,6 +64,7 @@ class Extraction:
         rows: list[dict[str, Any]] = []
         rejected: list[dict[str, Any]] = []
         for page, title, text, reason, detail in self._texts(pages):
+            self.care.beat()
             size = len(page.payload)
             self.ledger.book("extract", UNDETERMINED, "in", Amount(1, size))
             if reason:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -17,8 +18,10 @@ from typing import Any
 import cloudpickle
 
 from tamis.errors import WorkerError
-from tamis.pipeline.executor import ATTEMPTS, Work
+from tamis.pipeline.executor import Work
+from tamis.pipeline.guard import ENDINGS
 from tamis.pipeline.manifest import Receipt
+from tamis.pipeline.retries import Attempt, Retries
 from tamis.pipeline.shard import Shard
 
 
@@ -28,8 +31,7 @@ class Worker:
 
     process: subprocess.Popen[bytes]
     pipe: Connection
-    shard: Shard | None = None
-    attempt: int = 0
+    attempt: Attempt | None = None
 
 
 class LocalExecutor:
@@ -39,21 +41,23 @@ class LocalExecutor:
     The workers live until `close`, so that models are loaded and kernels fetched once, not once per step.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, worker_memory: int | None = None) -> None:
         self.workers = workers
+        self.worker_memory = worker_memory
         self._crew: list[Worker] = []
 
     def run(self, work: Work, shards: Iterable[Shard]) -> Iterator[tuple[Receipt, ...]]:
-        """Yield receipts as units finish. Raises WorkerError for a unit whose worker died on every attempt."""
-        queue = deque((shard, 1) for shard in shards)
+        """Yield receipts as units finish. Raises WorkerError for a unit that no attempt could do."""
+        retries = Retries(work)
+        queue = deque(retries.first(shards))
         code = cloudpickle.dumps(work)
         while len(self._crew) < min(self.workers, len(queue)):
-            self._crew.append(_start())
+            self._crew.append(_start(self.worker_memory))
         try:
             for worker in self._crew:
                 _hand(worker, code, queue)
-            while any(worker.shard for worker in self._crew):
-                yield from self._collect(queue, code)
+            while any(worker.attempt for worker in self._crew):
+                yield from self._collect(queue, code, retries)
         except BaseException:
             self.close()
             raise
@@ -64,57 +68,64 @@ class LocalExecutor:
             _stop(worker)
         self._crew = []
 
-    def _collect(self, queue: deque[tuple[Shard, int]], code: bytes) -> Iterator[tuple[Receipt, ...]]:
-        busy = {id(worker.pipe): index for index, worker in enumerate(self._crew) if worker.shard}
+    def _collect(self, queue: deque[Attempt], code: bytes, retries: Retries) -> Iterator[tuple[Receipt, ...]]:
+        busy = {id(worker.pipe): index for index, worker in enumerate(self._crew) if worker.attempt}
         for pipe in wait([self._crew[index].pipe for index in busy.values()]):
             index = busy[id(pipe)]
             worker = self._crew[index]
             try:
                 answer = worker.pipe.recv_bytes()
             except (EOFError, ConnectionResetError):
-                self._crew[index] = _replace(worker, queue, code)
+                self._crew[index] = self._replace(worker, queue, code, retries)
                 continue
-            worker.shard = None
+            assert worker.attempt
+            found = receipts(answer)
+            again = retries.after_life(worker.attempt)
+            worker.attempt = None
+            if again:
+                queue.appendleft(again)
             _hand(worker, code, queue)
-            yield receipts(answer)
+            if not again:
+                yield found
+
+    def _replace(self, worker: Worker, queue: deque[Attempt], code: bytes, retries: Retries) -> Worker:
+        assert worker.attempt
+        queue.appendleft(retries.after_death(worker.attempt, _ending(worker.process.wait())))
+        worker.attempt = None
+        _stop(worker)
+        fresh = _start(self.worker_memory)
+        _hand(fresh, code, queue)
+        return fresh
 
 
-def _replace(worker: Worker, queue: deque[tuple[Shard, int]], code: bytes) -> Worker:
-    status = worker.process.wait()
-    assert worker.shard is not None
-    if worker.attempt >= ATTEMPTS:
-        raise WorkerError(
-            f"Unit {worker.shard} ended its worker {ATTEMPTS} times (exit code {status}).",
-            "Look for memory exhaustion or a crash in an extractor; what is committed stays.",
-        )
-    queue.appendleft((worker.shard, worker.attempt + 1))
-    worker.shard = None
-    _stop(worker)
-    fresh = _start()
-    _hand(fresh, code, queue)
-    return fresh
+def _ending(status: int) -> str:
+    """Return how a process ended: the name of a signal, what its guard ended it for, or its exit code."""
+    if status < 0:
+        return signal.Signals(-status).name
+    return ENDINGS.get(status, f"exit code {status}")
 
 
-def _start() -> Worker:
+def _start(memory: int | None) -> Worker:
     ours, theirs = Pipe()
     with theirs:
-        command = [sys.executable, "-m", "tamis.pipeline.worker", str(theirs.fileno())]
+        bound = [] if memory is None else [str(memory)]
+        command = [sys.executable, "-m", "tamis.pipeline.worker", str(theirs.fileno()), str(os.getpid()), *bound]
         env = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=env)
     return Worker(process, ours)
 
 
-def _hand(worker: Worker, code: bytes, queue: deque[tuple[Shard, int]]) -> None:
+def _hand(worker: Worker, code: bytes, queue: deque[Attempt]) -> None:
     if queue:
-        worker.shard, worker.attempt = queue.popleft()
+        worker.attempt = queue.popleft()
         # A worker that died while idle is found, and replaced, when its closed pipe is next waited for.
         with suppress(BrokenPipeError, ConnectionResetError):
-            worker.pipe.send_bytes(cloudpickle.dumps((code, worker.shard)))
+            worker.pipe.send_bytes(cloudpickle.dumps((code, worker.attempt.now)))
 
 
 def _stop(worker: Worker) -> None:
     worker.pipe.close()
-    if worker.shard is not None:
+    if worker.attempt is not None:
         worker.process.kill()
     try:
         worker.process.wait(5)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from tamis.budget.ledger import Amount, Ledger
 from tamis.extract.checks import precheck
+from tamis.pipeline.care import Care
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.settings import ReadSettings
 from tamis.schema import DROPPED, TEXT, UNDETERMINED
@@ -44,7 +45,15 @@ class Pages:
     really began and ended, so that neighbouring spans can be checked against each other.
     """
 
-    def __init__(self, stream: BinaryIO, shard: Any, settings: ReadSettings, ledger: Ledger, drops: Drops) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        shard: Any,
+        settings: ReadSettings,
+        ledger: Ledger,
+        drops: Drops,
+        care: Care | None = None,
+    ) -> None:
         self._reader = Reader(
             stream,
             start=shard["start"],
@@ -55,13 +64,19 @@ class Pages:
         self._ledger = ledger
         self._drops = drops
         self._rejected: list[dict[str, Any]] = []
+        self._care = care or Care()
 
     def __iter__(self) -> Iterator[list[Page]]:
         held: list[Page] = []
         size = 0
         for record in self._reader:
+            self._care.beat()
             page = self._admit(record)
-            if page is not None:
+            if page is not None and self._care.note:
+                self._care.note(page.id)
+                yield [page]
+                self._care.note("")
+            elif page is not None:
                 held.append(page)
                 size += len(page.payload)
             if size >= BATCH_BYTES or len(held) >= BATCH_PAGES:
@@ -79,7 +94,9 @@ class Pages:
     def _admit(self, record: Record) -> Page | None:
         amount = Amount(1, len(record.payload))
         self._ledger.book(STEP, UNDETERMINED, "in", amount)
-        reason, value = reject(record)
+        reason, value = self._care.poison.get(f"{self._name}:{record.offset}", ""), None
+        if not reason:
+            reason, value = reject(record)
         if reason:
             self._ledger.book(STEP, UNDETERMINED, "dropped", amount, reason)
             if not reason.startswith("record_"):

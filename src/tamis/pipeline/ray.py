@@ -6,16 +6,19 @@ Ray's own retries are switched off: they are unlimited for memory kills, and the
 from __future__ import annotations
 
 import logging
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import cloudpickle
 
-from tamis.errors import MissingExtraError, WorkerError
-from tamis.pipeline.executor import ATTEMPTS, Work
+from tamis.errors import MissingExtraError
+from tamis.pipeline import guard
+from tamis.pipeline.executor import Work
 from tamis.pipeline.local import portable, receipts
 from tamis.pipeline.manifest import Receipt
+from tamis.pipeline.retries import Attempt, Retries
 from tamis.pipeline.shard import Shard
 
 try:
@@ -28,23 +31,61 @@ except ImportError as error:
 
 # Enough to keep every CPU busy while receipts travel, few enough that a cluster holds no queue of its own.
 IN_FLIGHT_PER_CPU = 2
+# Receipts are about 1 kB: the store of a local Ray needs no share of the machine's memory.
+STORE_BYTES = 80 << 20
+_LOOK_S = 30.0
+
+log = logging.getLogger("tamis")
 
 
 class RayExecutor:
     """Runs units as Ray tasks: on the cluster at `address`, the one already joined, or a local one."""
 
-    def __init__(self, workers: int | None = None, address: str | None = None) -> None:
+    def __init__(
+        self, workers: int | None = None, address: str | None = None, worker_memory: int | None = None
+    ) -> None:
         self.workers = workers
         self.address = address
+        self.worker_memory = worker_memory
         self._started = False
 
     def run(self, work: Work, shards: Iterable[Shard]) -> Iterator[tuple[Receipt, ...]]:
-        """Yield receipts as tasks finish. Raises WorkerError for a unit whose worker died on every attempt."""
-        queue = deque((shard, 1) for shard in shards)
+        """Yield receipts as tasks finish. Raises WorkerError for a unit that no attempt could do."""
+        retries = Retries(work)
+        queue = deque(retries.first(shards))
         if not queue:
             return
         self._started |= _join(self.workers, self.address)
-        yield from _drive(cloudpickle.dumps(work), queue, self.workers)
+        yield from self._drive(cloudpickle.dumps(work), queue, retries)
+
+    def _drive(self, code: bytes, queue: deque[Attempt], retries: Retries) -> Iterator[tuple[Receipt, ...]]:
+        task = ray.remote(num_cpus=1, max_retries=0)(run_unit)
+        work = ray.put(code)
+        flying: dict[Any, Attempt] = {}
+        while queue or flying:
+            slots = self._slots()
+            while queue and len(flying) < slots:
+                attempt = queue.popleft()
+                flying[task.remote(work, attempt.now, self.worker_memory)] = attempt
+            done, _ = ray.wait(list(flying), num_returns=1, timeout=_LOOK_S)
+            if not done:
+                log.info("%d units are under way, %d wait.", len(flying), len(queue))
+            for reference in done:
+                attempt = flying.pop(reference)
+                try:
+                    found = receipts(ray.get(reference))
+                except RayError as error:
+                    queue.append(retries.after_death(attempt, type(error).__name__))
+                    continue
+                again = retries.after_life(attempt)
+                if again:
+                    queue.append(again)
+                else:
+                    yield found
+
+    def _slots(self) -> int:
+        """Return how many units may be in flight now: clusters grow, shrink, and lose nodes."""
+        return IN_FLIGHT_PER_CPU * (self.workers or max(1, int(ray.cluster_resources().get("CPU", 1))))
 
     def close(self) -> None:
         """Leave the cluster if this executor joined it."""
@@ -63,6 +104,7 @@ def _join(workers: int | None, address: str | None) -> bool:
         ray.init(
             address="local",
             num_cpus=workers,
+            object_store_memory=STORE_BYTES,
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
@@ -70,35 +112,11 @@ def _join(workers: int | None, address: str | None) -> bool:
     return True
 
 
-def _drive(code: bytes, queue: deque[tuple[Shard, int]], workers: int | None) -> Iterator[tuple[Receipt, ...]]:
-    task = ray.remote(num_cpus=1, max_retries=0)(run_unit)
-    work = ray.put(code)
-    slots = IN_FLIGHT_PER_CPU * (workers or max(1, int(ray.cluster_resources().get("CPU", 1))))
-    flying: dict[Any, tuple[Shard, int]] = {}
-    while queue or flying:
-        while queue and len(flying) < slots:
-            shard, attempt = queue.popleft()
-            flying[task.remote(work, shard)] = (shard, attempt)
-        done, _ = ray.wait(list(flying), num_returns=1)
-        for reference in done:
-            shard, attempt = flying.pop(reference)
-            try:
-                answer = ray.get(reference)
-            except RayError as error:
-                if attempt >= ATTEMPTS:
-                    raise WorkerError(
-                        f"Unit {shard} failed on {ATTEMPTS} Ray workers: {type(error).__name__}.",
-                        "Look for memory exhaustion or a crash in an extractor; what is committed stays.",
-                    ) from error
-                queue.append((shard, attempt + 1))
-                continue
-            yield receipts(answer)
-
-
-def run_unit(code: bytes, shard: Shard) -> bytes:
+def run_unit(code: bytes, shard: Shard, memory: int | None) -> bytes:
     """Run one unit in a Ray worker; returns its pickled receipts or its pickled error."""
     work: Work = cloudpickle.loads(code)
     try:
-        return bytes(cloudpickle.dumps(work(shard)))
+        with guard.start(memory, os.getppid()).over(work, shard):
+            return bytes(cloudpickle.dumps(work(shard)))
     except Exception as error:
         return bytes(cloudpickle.dumps(portable(error, shard)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,11 +12,13 @@ from tamis.budget.ledger import Ledger
 from tamis.errors import InputError, OutputError
 from tamis.pipeline import plan as planning
 from tamis.pipeline import tokens
+from tamis.pipeline.alarms import alarms
 from tamis.pipeline.books import check, collect
 from tamis.pipeline.curate import SIFT, Curate
 from tamis.pipeline.documents import DOCUMENTS, Finish
 from tamis.pipeline.duplicates import Deduplicate
 from tamis.pipeline.executor import Executor, Work
+from tamis.pipeline.live import Live
 from tamis.pipeline.lock import agree, describe
 from tamis.pipeline.manifest import NAME, Manifest, Receipt
 from tamis.pipeline.outputs import read_ledger, read_problems, write_reports
@@ -28,6 +31,8 @@ from tamis.warc.manifest import Source, resolve
 
 # Called after every finished unit with (step, units done, units in all, its receipt).
 Progress = Callable[[str, int, int, Receipt], None]
+
+log = logging.getLogger("tamis")
 
 LOCK = "recipe.lock.json"
 # What a run owns in its output folder, and sweeps of files no receipt names.
@@ -82,9 +87,11 @@ class Run:
         plan = self.plan()
         self.storage.probe()
         self.storage.write(LOCK, describe(self.settings, plan.sources))
-        carrier = _Carrier(Manifest(self.storage), executor, progress or (lambda *_: None))
-        shards = self._carry_out(plan, carrier)
-        return self._publish(plan, carrier.manifest, shards, clean)
+        manifest = Manifest(self.storage)
+        with Live(self.storage, manifest.all()) as live:
+            carrier = _Carrier(manifest, executor, progress or (lambda *_: None), live)
+            shards = self._carry_out(plan, carrier)
+            return self._publish(plan, manifest, shards, clean)
 
     def _carry_out(self, plan: Plan, carrier: _Carrier) -> list[Shard]:
         if carrier.manifest.missing(plan.documents):
@@ -118,6 +125,8 @@ class Run:
         receipts = [receipt for shard in shards if (receipt := manifest.get(shard))]
         ledger = collect(receipts, self.settings)
         check(ledger, receipts, self.settings)
+        for alarm in alarms(ledger):
+            log.warning("%s.", alarm)
         for path, data in tokens.folder_files(self.settings, receipts).items():
             self.storage.write(path, data)
         problems = tuple(plan.problems())
@@ -140,8 +149,9 @@ class Run:
 class _Carrier:
     """Carries shards to the executor and their receipts to the manifest."""
 
-    def __init__(self, manifest: Manifest, executor: Executor, progress: Progress) -> None:
+    def __init__(self, manifest: Manifest, executor: Executor, progress: Progress, live: Live) -> None:
         self.manifest = manifest
+        self._live = live
         self._executor = executor
         self._progress = progress
 
@@ -156,6 +166,7 @@ class _Carrier:
             for receipt in receipts:
                 self.manifest.add(receipt)
             done += 1
+            self._live.unit(step, done, total, receipts)
             self._progress(step, done, total, receipts[-1])
 
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from tamis.budget.ledger import Amount, Ledger
 from tamis.columns import cut
+from tamis.pipeline.care import Care
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.pages import flush_rejected
 from tamis.pipeline.settings import ReadSettings
@@ -26,7 +27,13 @@ class Texts:
     `source_bytes`. A row without text is dropped as `empty`, a line that does not parse as the reader says."""
 
     def __init__(
-        self, stream: BinaryIO, shard: Mapping[str, Any], settings: ReadSettings, ledger: Ledger, drops: Drops
+        self,
+        stream: BinaryIO,
+        shard: Mapping[str, Any],
+        settings: ReadSettings,
+        ledger: Ledger,
+        drops: Drops,
+        care: Care | None = None,
     ) -> None:
         self._reader = TextReader(
             stream,
@@ -38,9 +45,10 @@ class Texts:
         )
         self._ledger = ledger
         self._drops = drops
+        self._care = care or Care()
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        for batch in self._reader:
+        for batch in self._care.one_by_one(iter(self._reader)):
             for part in cut(batch, max_bytes=BATCH_BYTES, max_rows=BATCH_ROWS):
                 yield self._book(part)
         self._set_aside([(f"{problem.id}", problem.reason, problem.detail, 0) for problem in self._reader.problems])
@@ -49,7 +57,8 @@ class Texts:
         batch = batch.rename_columns(["source_bytes" if name == "bytes" else name for name in batch.schema.names])
         blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(batch.column("text"))), 0)
         self._set_aside([(row["id"], "empty", None, row["source_bytes"]) for row in batch.filter(blank).to_pylist()])
-        kept = batch.filter(pc.invert(blank))
+        kept, poison = self._care.split(batch.filter(pc.invert(blank)))
+        self._set_aside([(row["id"], row["reason"], None, row["source_bytes"]) for row in poison.to_pylist()])
         amount = Amount(kept.num_rows, pc.sum(kept.column("source_bytes")).as_py() or 0)
         self._ledger.book(STEP, UNDETERMINED, "in", amount)
         self._ledger.book(STEP, UNDETERMINED, "kept", amount)

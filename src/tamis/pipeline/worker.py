@@ -1,4 +1,7 @@
-"""A worker process of the local executor: `python -m tamis.pipeline.worker FD` runs units until its pipe closes."""
+"""A worker of the local executor: `python -m tamis.pipeline.worker FD PARENT [BYTES]` runs units until its pipe closes.
+
+It ends itself when process PARENT is gone, or when it holds more than BYTES of memory.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,11 @@ from typing import cast
 import cloudpickle
 
 from tamis.pipeline.executor import Work
+from tamis.pipeline.guard import Guard, start
 from tamis.pipeline.local import portable
 
 
-def serve(pipe: Connection) -> None:
+def serve(pipe: Connection, guard: Guard) -> None:
     """Run each (work, shard) that comes down the pipe and send back its receipts or its error."""
     known, work = b"", cast(Work, None)
     try:
@@ -21,7 +25,8 @@ def serve(pipe: Connection) -> None:
             if code != known:
                 known, work = code, cloudpickle.loads(code)
             try:
-                answer = cloudpickle.dumps(work(shard))
+                with guard.over(work, shard):
+                    answer = cloudpickle.dumps(work(shard))
             except Exception as error:
                 answer = cloudpickle.dumps(portable(error, shard))
             pipe.send_bytes(answer)
@@ -30,4 +35,4 @@ def serve(pipe: Connection) -> None:
 
 
 if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])))
+    serve(Connection(int(sys.argv[1])), start(int(sys.argv[3]) if sys.argv[3:] else None, int(sys.argv[2])))
