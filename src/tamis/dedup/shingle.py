@@ -239,6 +239,17 @@ def shingle_hashes(texts: pa.LargeStringArray, options: DedupOptions) -> tuple[O
     return starts, hashes[:used]
 
 
+def roll_ids(offsets: Offsets, ids: Hashes, length: int) -> Hashes:
+    """Return the hashes of all runs of `length` numbers within each list; `ids` are overwritten.
+
+    `offsets`, from 0 to len(ids), ascend.
+    """
+    if offsets[0] != 0 or offsets[-1] != len(ids) or bool((np.diff(offsets) < 0).any()):
+        raise ValueError("the offsets of a list column do not ascend within its values")
+    hashes, counts = np.empty(len(ids), np.uint64), np.zeros(len(offsets) - 1, np.int64)
+    return hashes[: _roll(offsets, ids, _powers(length), counts, hashes)]
+
+
 def _is_ascii(offsets: Offsets, data: Bytes) -> bool:
     here = data[offsets[0] : offsets[-1]]
     return not len(here) or int(here.max()) < 0x80
