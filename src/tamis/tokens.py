@@ -1,6 +1,7 @@
 """Read token datasets: random access by memory map, sharded over ranks, resumable in mid-epoch.
 
-`open` gives a sequence, so PyTorch's DataLoader takes it as a map-style dataset as it is; torch is not imported.
+`open` gives a sequence, so PyTorch's DataLoader takes it as a map-style dataset as it is; torch is imported only by
+`Tokens.iterable`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, overload
 
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tamis.errors import ConfigError, InputError
+from tamis.errors import ConfigError, InputError, MissingExtraError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,14 @@ class Document:
     id: str
     language: str
     input_ids: npt.NDArray[np.unsignedinteger[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The documents of one record batch: document i is `input_ids[offsets[i] : offsets[i + 1]]`, a view of the file."""
+
+    input_ids: npt.NDArray[np.unsignedinteger[Any]]
+    offsets: npt.NDArray[np.int64]
 
 
 class Shard:
@@ -48,6 +57,26 @@ class Shard:
         batch = self._batches[index]
         ids = values[offsets[place] : offsets[place + 1]]
         return Document(batch.column("id")[place].as_py(), batch.column("language")[place].as_py(), ids)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the documents a record batch at a time."""
+        for offsets, values in self._ids:
+            yield Block(values, offsets)
+
+    def documents(self, first: int, step: int) -> Iterator[Document]:
+        """Yield every `step`-th document from row `first` on; columns are read a batch at a time, not a document."""
+        start = 0
+        for end, batch, (offsets, values) in zip(self._ends, self._batches, self._ids, strict=True):
+            rows = range(first - start, end - start, step)
+            if len(rows):
+                picked = slice(rows.start, None, step)
+                names = batch.column("id")[rows.start :].to_pylist()[::step]
+                languages = batch.column("language")[rows.start :].to_pylist()[::step]
+                starts, ends = offsets[:-1][picked].tolist(), offsets[1:][picked].tolist()
+                for name, language, begin, stop in zip(names, languages, starts, ends, strict=True):
+                    yield Document(name, language, values[begin:stop])
+                first = start + rows[-1] + step
+            start = end
 
 
 class Tokens(Sequence[Document]):
@@ -96,11 +125,49 @@ class Tokens(Sequence[Document]):
         return self._shard(shard)[number - (self._ends[shard - 1] if shard else 0)]
 
     def __iter__(self) -> Iterator[Document]:
-        while self._position < len(self):
-            document = self[self._position]
+        for document in self._from(self._position):
             self._position += 1  # before the yield: a document handed over is one seen
             yield document
         self._position = 0
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield whole record batches without copying: every `world`-th of the dataset, from number `rank` on.
+
+        The fastest way to read everything once. Iteration over documents and its state know nothing of it.
+        """
+        all_blocks = (block for index in range(len(self._paths)) for block in self._shard(index).blocks())
+        return islice(all_blocks, self.rank, None, self.world)
+
+    def iterable(self) -> Any:
+        """Return a `torch.utils.data.IterableDataset` of the documents from where iteration stands.
+
+        A DataLoader's workers share them out, each document once. Raises MissingExtraError without torch.
+        """
+        try:
+            from torch.utils.data import IterableDataset, get_worker_info
+        except ImportError as error:
+            raise MissingExtraError("torch is not installed.", "pip install torch") from error
+        tokens = self
+
+        class Documents(IterableDataset):  # type: ignore[type-arg]
+            """The documents of this rank; of this worker alone where there are several."""
+
+            def __iter__(self) -> Iterator[Document]:
+                worker = get_worker_info()
+                return iter(tokens) if worker is None else tokens._from(tokens._position, worker.id, worker.num_workers)
+
+        return Documents()
+
+    def _from(self, position: int, worker: int = 0, workers: int = 1) -> Iterator[Document]:
+        """Yield this rank's documents from `position` on, every `workers`-th of them from `worker` on."""
+        step = self.world * workers
+        number = (position + worker) * self.world + self.rank
+        start = 0
+        for index, end in enumerate(self._ends):
+            if number < end:
+                yield from self._shard(index).documents(number - start, step)
+                number += -(-(end - number) // step) * step
+            start = end
 
     def state_dict(self) -> dict[str, Any]:
         """Return where iteration stands, as plain JSON values."""

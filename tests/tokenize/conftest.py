@@ -6,10 +6,13 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
+from tamis.tokenize import dataset, dataset_files, load, write_shard
 from tamis.tokenize.train import PATTERN
 
 SENTENCES = {
@@ -53,6 +56,31 @@ SHARED = Path(__file__).resolve().parents[2] / "../shared/data"
 def samples() -> ModuleType:
     """Return this module, which tests cannot import."""
     return sys.modules[__name__]
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that writes dataset folders, by language a number of documents per shard; ids are w:0 …"""
+    monkeypatch.setattr(dataset, "BATCH_ROWS", 5)
+
+    def make(languages: dict[str, list[int]], dtype: Any = None) -> Path:
+        encoder, number, home = load("default", dtype=dtype), 0, tmp_path / "tokens"
+        for language, counts in languages.items():
+            (home / language).mkdir(parents=True)
+            shards = []
+            for place, count in enumerate(counts):
+                names = [f"w:{number + row}" for row in range(count)]
+                texts = [f"{name} {TEXTS[row % 9]}" for row, name in enumerate(names)]
+                columns = {"id": names, "language": [language] * count, "text": texts}
+                batch = pa.record_batch({key: pa.array(values, pa.large_string()) for key, values in columns.items()})
+                with (home / language / f"{place:05d}.arrow").open("wb") as sink:
+                    shards.append((f"{place:05d}.arrow", write_shard(sink, iter([batch]), encoder)))
+                number += count
+            for name, content in dataset_files(language, shards, encoder).items():
+                (home / language / name).write_bytes(content)
+        return home
+
+    return make
 
 
 def byte_level(size: int, specials: tuple[str, ...] = ("<|endoftext|>",), pattern: str | None = PATTERN) -> Tokenizer:

@@ -5,32 +5,16 @@ from __future__ import annotations
 import json
 import pickle
 
-import pyarrow as pa
 import pytest
 
 from tamis import tokens
 from tamis.errors import ConfigError, InputError
-from tamis.tokenize import dataset, dataset_files, load, write_shard
+from tamis.tokenize import load
 
 
 @pytest.fixture
-def folder(tmp_path, samples, monkeypatch):
-    monkeypatch.setattr(dataset, "BATCH_ROWS", 5)
-    encoder, number = load("default"), 0
-    for language, counts in {"eng_Latn": [13, 0, 4], "fra_Latn": [7]}.items():
-        (tmp_path / language).mkdir()
-        shards = []
-        for place, count in enumerate(counts):
-            names = [f"w:{number + row}" for row in range(count)]
-            texts = [f"{name} {samples.TEXTS[row % 9]}" for row, name in enumerate(names)]
-            columns = {"id": names, "language": [language] * count, "text": texts}
-            batch = pa.record_batch({key: pa.array(values, pa.large_string()) for key, values in columns.items()})
-            with (tmp_path / language / f"{place:05d}.arrow").open("wb") as sink:
-                shards.append((f"{place:05d}.arrow", write_shard(sink, iter([batch]), encoder)))
-            number += count
-        for name, content in dataset_files(language, shards, encoder).items():
-            (tmp_path / language / name).write_bytes(content)
-    return tmp_path
+def folder(made):
+    return made({"eng_Latn": [13, 0, 4], "fra_Latn": [7]})
 
 
 def names(documents) -> list[str]:
@@ -103,3 +87,28 @@ def test_torch_takes_it_as_a_map_style_dataset(folder):
     torch_data = pytest.importorskip("torch.utils.data")
     loader = torch_data.DataLoader(tokens.open(folder), batch_size=5, collate_fn=names)
     assert [name for batch in loader for name in batch] == ALL
+
+
+@pytest.mark.parametrize("workers", [0, 2, 3])
+@pytest.mark.parametrize("world", [1, 2])
+def test_torch_workers_share_an_iterable_out(folder, world, workers):
+    torch_data = pytest.importorskip("torch.utils.data")
+    seen = []
+    for rank in range(world):
+        data = tokens.open(folder, rank=rank, world=world)
+        walk = iter(data)
+        seen += [next(walk).id for _ in range(3)]  # a stop, and on with workers
+        loader = torch_data.DataLoader(data.iterable(), batch_size=2, collate_fn=names, num_workers=workers)
+        seen += [name for batch in loader for name in batch]
+    assert sorted(seen) == sorted(ALL)
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 8])
+def test_blocks_are_shared_out_and_views(folder, world):
+    found = []
+    for rank in range(world):
+        for block in tokens.open(folder, rank=rank, world=world).blocks():
+            assert not block.input_ids.flags.owndata
+            starts, ends = block.offsets[:-1].tolist(), block.offsets[1:].tolist()
+            found += [block.input_ids[start:end].tolist() for start, end in zip(starts, ends, strict=True)]
+    assert sorted(found) == sorted(document.input_ids.tolist() for document in tokens.open(folder))

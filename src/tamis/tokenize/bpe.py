@@ -15,32 +15,31 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tamis.columns import text_buffers
-from tamis.text.kernel import kernel
 from tamis.tokenize import classes
 from tamis.tokenize.definition import Definition
-from tamis.tokenize.merge import MAX_IDS, Ids32, Slots, byte_ranks, fill_pairs, merge
+from tamis.tokenize.merge import EMPTY, MAX_IDS, SCAN_LIMIT, Ids32, Slots, byte_ranks, fill_pairs, merge
 from tamis.tokenize.reference import Ids, Lengths, ReferenceEngine, calls
 from tamis.tokenize.split import Bytes, next_end, recognise
+from tamis.tokenize.unchecked import Words, aligned, overlapping_words, text_within, unchecked
 
 # What a pre-token became is remembered in one cache line: four words of key, then twelve fields of 21 bits, a count and
 # up to eleven ids. An entry pushes the one before it to the neighbouring line, so a pair of lines keeps the latest two.
-CACHE_LINES = 1 << 16
+CACHE_LINES = 1 << 19  # 32 MiB, of which only what is used is ever resident
 KEY_BYTES = 31  # the last byte of the key is the size
 MOST_IDS = 11
 CALL_BYTES = 4 << 20  # text per kernel call: bounds the id buffer to four times as much
 
 
-@kernel
+@unchecked
 def packed(data: Bytes, start: int, end: int) -> int:
-    """Return up to eight bytes as one word."""
-    word = 0
+    """Return up to eight bytes as one little-endian word."""
+    word = np.int64(0)
     for place in range(start, min(end, start + 8)):
-        word = word << 8 | data[place]
-    return word
+        word |= np.int64(data[place]) << 8 * (place - start)
+    return int(word)
 
 
-@kernel
+@unchecked
 def hash_bytes(data: Bytes, start: int, end: int) -> int:
     """Return a 63-bit hash of bytes (FNV-1a with a final mix)."""
     value = np.uint64(0xCBF29CE484222325)
@@ -51,7 +50,7 @@ def hash_bytes(data: Bytes, start: int, end: int) -> int:
     return int(np.int64((value ^ value >> np.uint64(32)) >> np.uint64(1)))
 
 
-@kernel
+@unchecked
 def fill_tokens(spelt: Bytes, offsets: Slots, slots: Slots) -> None:
     """Enter the tokens that have a spelling by hash; `slots` is -1 throughout, its length a power of 2."""
     mask = len(slots) - 1
@@ -63,7 +62,7 @@ def fill_tokens(spelt: Bytes, offsets: Slots, slots: Slots) -> None:
             slots[place] = token
 
 
-@kernel
+@unchecked
 def find_token(data: Bytes, start: int, end: int, spelt: Bytes, offsets: Slots, slots: Slots) -> int:
     """Return the token spelt by these bytes, or -1."""
     mask = len(slots) - 1
@@ -80,9 +79,33 @@ def find_token(data: Bytes, start: int, end: int, spelt: Bytes, offsets: Slots, 
     return -1
 
 
-@kernel
+@unchecked
+def key(data: Bytes, words: Words, masks: Slots, at: int, size: int) -> tuple[int, int, int, int]:
+    """Return the bytes of a pre-token of at most KEY_BYTES as four words, its size in the last byte."""
+    if at + 32 > len(data):
+        end = at + size
+        a, b = packed(data, at, end), packed(data, at + 8, end)
+        c, d = packed(data, at + 16, end), packed(data, at + 24, end)
+    else:  # no branches: sizes are not foreseen
+        a, b = words[at] & masks[size, 0], words[at + 8] & masks[size, 1]
+        c, d = words[at + 16] & masks[size, 2], words[at + 24] & masks[size, 3]
+    return a, b, c, d | size << 56
+
+
+@unchecked
+def line_of(a: int, b: int, c: int, d: int) -> int:
+    """Return where the cache line of a key starts; unsigned, for signed overflow is undefined to the compiler."""
+    mixed = np.uint64(a) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(b) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed += np.uint64(c) * np.uint64(0x94D049BB133111EB) + np.uint64(d) * np.uint64(0x2545F4914F6CDD1D)
+    mixed ^= mixed >> np.uint64(32)
+    return int(np.int64((mixed ^ mixed >> np.uint64(15)) & np.uint64(CACHE_LINES - 1))) << 3
+
+
+@unchecked
 def encode_texts(
     data: Bytes,
+    words: Words,
+    masks: Slots,
     bounds: Slots,
     pattern: int,
     digits: int,
@@ -101,32 +124,31 @@ def encode_texts(
     """Write the ids of each text to `out` (none where its length is 0) and their number to `lengths`; return the sum.
 
     `tokens` is empty unless whole tokens go before merges. The loop stays whole: its parts share a dozen variables.
+    No bounds are checked: `bounds` ascend within the data (`text_within`), a pre-token ends within its text and gives
+    no more ids than bytes, of which `out` holds one more; a line of the cache is found under a mask of their number.
     """
-    total, scratch, ranks = 0, np.empty(64, np.int32), np.empty(64, np.int64)
+    total, scratch, work = 0, np.empty(64, np.int32), np.empty((3, SCAN_LIMIT), np.int32)
     a = b = c = d = line = 0
+    keeps = len(out) > 0
     for row in range(len(bounds) - 1):
         at, stop, before = bounds[row], bounds[row + 1], total
         while at < stop:
-            end = next_end(data, at, stop, flags, pattern, digits)
+            end = next_end(data, words, at, stop, flags, pattern, digits)
             size = end - at
             if size <= KEY_BYTES:
-                a = packed(data, at, end)
-                b = packed(data, at + 8, end) if size > 8 else 0
-                c = packed(data, at + 16, end) if size > 16 else 0
-                d = (packed(data, at + 24, end) if size > 24 else 0) | size << 56
-                mixed = (
-                    a * 0x1E3779B97F4A7C15 + b * 0x3F58476D1CE4E5B9 + c * 0x14D049BB133111EB + d * 0x2545F4914F6CDD1D
-                )
-                mixed ^= mixed >> 32
-                line = ((mixed ^ mixed >> 15) & (CACHE_LINES - 1)) << 3
+                a, b, c, d = key(data, words, masks, at, size)
+                line = line_of(a, b, c, d)
                 known = cache[line] == a and cache[line + 1] == b and cache[line + 2] == c and cache[line + 3] == d
                 if not known:
                     line ^= 8
                     known = cache[line] == a and cache[line + 1] == b and cache[line + 2] == c and cache[line + 3] == d
                 if known:
-                    count = cache[line + 4] & (MAX_IDS - 1)
-                    if len(out):
-                        for field in range(1, count + 1):
+                    fields = cache[line + 4]
+                    count = fields & (MAX_IDS - 1)
+                    if keeps:  # two at once, the second perhaps for nothing: `out` has room for one more
+                        out[total] = fields >> 21 & (MAX_IDS - 1)
+                        out[total + 1] = fields >> 42 & (MAX_IDS - 1)
+                        for field in range(3, count + 1):
                             out[total + field - 1] = cache[line + 4 + field // 3] >> 21 * (field % 3) & (MAX_IDS - 1)
                     total += count
                     at = end
@@ -137,8 +159,8 @@ def encode_texts(
             if token >= 0:
                 scratch[0], count = token, 1
             else:
-                count = merge(data, at, end, scratch, ranks, letters, first, pairs, merged)
-            if len(out):
+                count = merge(data, at, end, scratch, work, letters, first, pairs, merged)
+            if keeps:
                 for place in range(count):
                     out[total + place] = scratch[place]
             if size <= KEY_BYTES and count <= MOST_IDS:
@@ -173,7 +195,8 @@ class KernelEngine:
         self._tokens = np.full(_power(2 * len(spelling)) if model.get("ignore_merges") else 0, -1, np.int64)
         if len(self._tokens):
             fill_tokens(self._spelt, self._offsets, self._tokens)
-        self._cache = np.zeros(CACHE_LINES * 8, np.int64)
+        self._masks = _masks()
+        self._cache = aligned(CACHE_LINES * 8)
         self._lock = Lock()  # the kernel drops the interpreter lock, and the cache is shared
         self._reference = reference
         self._added = _added(definition)
@@ -206,12 +229,12 @@ class KernelEngine:
         return np.flatnonzero(found.to_numpy(zero_copy_only=False))
 
     def _run(self, texts: pa.LargeStringArray, ids: bool) -> tuple[Lengths, Ids]:
-        bounds, data = text_buffers(texts)
+        bounds, data = text_within(texts)
         lengths = np.zeros(len(texts), np.int64)
-        out = np.empty(int(bounds[-1] - bounds[0]) if ids else 0, np.int32)
+        out = np.empty(int(bounds[-1] - bounds[0]) + 1 if ids else 0, np.int32)
         with self._lock:
             total = encode_texts(
-                data, bounds, self._pattern, self._digits, self._flags,
+                data, overlapping_words(data), self._masks, bounds, self._pattern, self._digits, self._flags,
                 self._letters, self._first, self._pairs, self._merged,
                 self._spelt, self._offsets, self._tokens,
                 self._cache, lengths, out,
@@ -281,9 +304,16 @@ def _merges(model: dict[str, Any], spelling: list[bytes]) -> tuple[Ids32, Slots,
         numbers = np.array([(vocab[a], vocab[b], vocab[a + b]) for a, b in pairs], np.int32).reshape(-1, 3)
     except (KeyError, ValueError) as error:
         raise ValueError("a merge names no token") from error
-    slots = np.full(_power(2 * len(pairs)), -1, np.int64)
+    slots = aligned(_power(2 * len(pairs)))
+    slots[:] = EMPTY
     fill_pairs(numbers[:, 0].copy(), numbers[:, 1].copy(), slots)
     return letters, slots, numbers[:, 2].copy()
+
+
+def _masks() -> Slots:
+    """Return what is kept of the four words from a place on, by size, shape (KEY_BYTES + 1, 4)."""
+    kept = np.arange(32) < np.arange(KEY_BYTES + 1)[:, None]
+    return np.where(kept, 0xFF, 0).astype(np.uint8).view("<i8")
 
 
 def _arena(spelling: list[bytes]) -> tuple[Bytes, Slots]:

@@ -1,7 +1,10 @@
 """Byte-pair merges as kernels: lowest rank first, leftmost among equals, exactly as the reference applies them.
 
-Sennrich, Haddow and Birch (2016, arXiv 1508.07909). Short pre-tokens scan for the best pair; long ones keep a heap, so
-that a megabyte without a space costs n log n.
+Sennrich, Haddow and Birch (2016, arXiv 1508.07909). Short pre-tokens scan for the best pair, eight pairs to an
+instruction; long ones keep a heap, so that a megabyte without a space costs n log n.
+
+No kernel here checks bounds. Places are below `count`, which is at most the length of `ids`; a slot is found under a
+mask of the table's length; ranks come out of the table, and `merged` has one entry for each.
 """
 
 from __future__ import annotations
@@ -9,74 +12,108 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tamis.text.kernel import kernel
+from tamis.tokenize.unchecked import unchecked
 
 # Pairs are hashed with a key of two ids of this many bits; a slot is key << RANK_BITS | rank, in 63 bits.
 ID_BITS, RANK_BITS = 21, 21
 MAX_IDS = 1 << ID_BITS
 NO_RANK = 1 << RANK_BITS
-SCAN_LIMIT = 48  # from about this length a heap is faster than scanning
+BUCKET = 8
+EMPTY = (1 << 63) - 1
+SCAN_LIMIT = 64  # a pair's key is rank << 6 | place, so that the least is the leftmost of the best
+NO_KEY = NO_RANK << 6
 
 Slots = npt.NDArray[np.int64]
 Ids32 = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
+Scratch = npt.NDArray[np.int32]
 
 
-@kernel
-def pair_place(key: int, mask: int) -> int:
-    """Return the slot where the search for a pair's key starts."""
-    mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
-    return int(np.int64((mixed >> np.uint64(32)) & np.uint64(mask)))
+@unchecked
+def pair_place(wanted: int | np.int64, slots: Slots) -> int:
+    """Return where the bucket starts in which the search for a pair begins."""
+    mixed = np.uint64(wanted) * np.uint64(0x9E3779B97F4A7C15)
+    return int(np.int64((mixed >> np.uint64(32)) & np.uint64(len(slots) - BUCKET)))
 
 
-@kernel
+@unchecked
 def fill_pairs(lefts: Ids32, rights: Ids32, slots: Slots) -> None:
-    """Enter pair i with rank i, the later rank of a pair listed twice; `slots` is all -1, its length a power of 2."""
-    mask = len(slots) - 1
+    """Enter pair i with rank i, of two the later; `slots` is all EMPTY, its length a power of 2."""
     for rank in range(len(lefts)):
-        key = int(lefts[rank]) << ID_BITS | int(rights[rank])
-        place = pair_place(key, mask)
-        while slots[place] >= 0 and slots[place] >> RANK_BITS != key:
-            place = (place + 1) & mask
-        slots[place] = key << RANK_BITS | rank
+        wanted = (int(lefts[rank]) << ID_BITS | int(rights[rank])) << RANK_BITS
+        place = pair_place(wanted, slots)
+        while slots[place] != EMPTY and slots[place] >> RANK_BITS << RANK_BITS != wanted:
+            place = (place + 1) & (len(slots) - 1)
+        slots[place] = wanted | rank
 
 
-@kernel
+@unchecked
 def rank_of(left: int, right: int, slots: Slots) -> int:
-    """Return the rank of a pair, NO_RANK where it does not merge."""
-    mask = len(slots) - 1
-    key = left << ID_BITS | right
-    place = pair_place(key, mask)
-    while slots[place] >= 0:
-        if slots[place] >> RANK_BITS == key:
-            return int(slots[place]) & (NO_RANK - 1)
-        place = (place + 1) & mask
-    return NO_RANK
+    """Return the rank of a pair, NO_RANK where it does not merge.
+
+    A whole bucket, one cache line, is compared at once: the slot that differs from the pair in its rank alone has the
+    least difference, which is the rank. Only a full bucket overflows into the next, so the branch is foreseen.
+    """
+    wanted = (np.int64(left) << ID_BITS | np.int64(right)) << RANK_BITS
+    place = pair_place(wanted, slots)
+    while True:
+        rank = np.int64(NO_RANK)
+        for slot in range(BUCKET):
+            rank = min(rank, slots[place + slot] ^ wanted)
+        if rank < NO_RANK or slots[place + BUCKET - 1] == EMPTY:
+            return int(rank)
+        place = (place + BUCKET) & (len(slots) - 1)
 
 
-@kernel
-def scan_merge(count: int, ids: Ids32, ranks: Slots, slots: Slots, merged: Ids32) -> int:
-    """Merge `ids[:count]` in place and return how many are left; `ranks[: count - 1]` are those of its pairs."""
-    while count > 1:
-        best, at = NO_RANK, 0
-        for place in range(count - 1):
-            if ranks[place] < best:
-                best, at = ranks[place], place
-        if best == NO_RANK:
+@unchecked
+def least(keys: Ids32, wide: int) -> int:
+    """Return the least of the keys; loops of a fixed length become vector instructions."""
+    best = np.int32(NO_KEY)
+    if wide <= 16:
+        for place in range(16):
+            best = min(best, keys[place])
+    elif wide <= 32:
+        for place in range(32):
+            best = min(best, keys[place])
+    else:
+        for place in range(SCAN_LIMIT):
+            best = min(best, keys[place])
+    return int(best)
+
+
+@unchecked
+def scan_merge(count: int, ids: Ids32, work: Scratch, slots: Slots, merged: Ids32) -> int:
+    """Merge `ids[:count]` in place and return how many are left; `work[0]` holds the keys of its pairs, then NO_KEY.
+
+    `work` has shape (3, SCAN_LIMIT): keys, and the places before and after each.
+    """
+    keys, before, after = work[0], work[1], work[2]
+    for place in range(count):
+        before[place], after[place] = place - 1, place + 1
+    wide = count
+    while True:
+        best = least(keys, wide)
+        if best >= NO_KEY:
             break
-        ids[at] = merged[best]
-        count -= 1
-        for place in range(at + 1, count):
-            ids[place] = ids[place + 1]
-            ranks[place - 1] = ranks[place]
-        if at > 0:
-            ranks[at - 1] = rank_of(ids[at - 1], ids[at], slots)
-        if at < count - 1:
-            ranks[at] = rank_of(ids[at], ids[at + 1], slots)
-    return count
+        at = best & (SCAN_LIMIT - 1)
+        gone = after[at]
+        following, left = after[gone], before[at]
+        ids[at], ids[gone] = merged[best >> 6], -1
+        after[at], keys[gone], keys[at] = following, NO_KEY, NO_KEY
+        if following < wide:
+            before[following] = at
+            keys[at] = rank_of(ids[at], ids[following], slots) << 6 | at
+        if left >= 0:
+            keys[left] = rank_of(ids[left], ids[at], slots) << 6 | left
+    kept = place = 0
+    while place < wide:
+        ids[kept] = ids[place]
+        place = after[place]
+        kept += 1
+    return kept
 
 
-@kernel
+@unchecked
 def heap_push(heap: Slots, size: int, value: int) -> int:
     """Push onto a binary min-heap of `size` values and return its new size."""
     place = size
@@ -87,7 +124,7 @@ def heap_push(heap: Slots, size: int, value: int) -> int:
     return size + 1
 
 
-@kernel
+@unchecked
 def heap_pop(heap: Slots, size: int) -> int:
     """Remove the least value, heap[0], and return the new size."""
     size -= 1
@@ -104,7 +141,7 @@ def heap_pop(heap: Slots, size: int) -> int:
     return size
 
 
-@kernel
+@unchecked
 def heap_merge(count: int, ids: Ids32, slots: Slots, merged: Ids32) -> int:
     """Merge `ids[:count]` in place and return how many are left: a heap of (rank, place) over a linked list.
 
@@ -145,13 +182,13 @@ def heap_merge(count: int, ids: Ids32, slots: Slots, merged: Ids32) -> int:
     return kept
 
 
-@kernel
+@unchecked
 def merge(
     data: Bytes,
     start: int,
     end: int,
     ids: Ids32,
-    ranks: Slots,
+    work: Scratch,
     letters: Ids32,
     first: Ids32,
     slots: Slots,
@@ -160,19 +197,22 @@ def merge(
     """Write what the bytes `data[start:end]` become to `ids` and return how many ids that is.
 
     `letters` is the id of each byte and `first` the rank of each pair of bytes, for most searches are for those.
-    `ids` has room for every byte, `ranks` for SCAN_LIMIT.
+    `ids` has room for every byte; `work` is for `scan_merge`.
     """
     count = end - start
     for place in range(count):
         ids[place] = letters[data[start + place]]
     if count > SCAN_LIMIT:
         return heap_merge(count, ids, slots, merged)
+    for place in range(SCAN_LIMIT):
+        work[0, place] = NO_KEY
     for place in range(count - 1):
-        ranks[place] = first[np.int64(data[start + place]) << 8 | np.int64(data[start + place + 1])]
-    return scan_merge(count, ids, ranks, slots, merged)
+        rank = first[np.int64(data[start + place]) << 8 | np.int64(data[start + place + 1])]
+        work[0, place] = rank << 6 | place
+    return scan_merge(count, ids, work, slots, merged)
 
 
-@kernel
+@unchecked
 def byte_ranks(letters: Ids32, slots: Slots) -> Ids32:
     """Return the rank of each pair of bytes, shape (65536,)."""
     result = np.empty(65536, np.int32)

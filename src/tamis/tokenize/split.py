@@ -2,6 +2,9 @@
 
 Each kernel returns where the pre-token that starts at a place ends, with the regular expression's own order of
 alternatives and its backtracking worked out by hand. Character classes come from `classes`.
+
+No kernel here checks bounds: a byte is read only at a place below `stop`, which the caller has shown to lie within the
+data, and a class only of a code point below the table's length, whatever the bytes say.
 """
 
 from __future__ import annotations
@@ -11,10 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tamis.text.kernel import kernel
-from tamis.tokenize.classes import BREAK, LETTER, LOWER, MARK, NUMBER, SPACE, UPPER, Classes
+from tamis.tokenize.classes import BREAK, CODE_POINTS, LETTER, LOWER, MARK, NUMBER, SPACE, UPPER, Classes
+from tamis.tokenize.unchecked import Words, unchecked
 
 GPT2, CL100K, O200K = 0, 1, 2
+
+# Eight bytes in a word.
+TOP_BITS, LOW_BITS = np.uint64(0x8080808080808080), np.uint64(0x7F7F7F7F7F7F7F7F)
+FROM_A, BEYOND_Z = np.uint64(0x1F1F1F1F1F1F1F1F), np.uint64(0x0505050505050505)
+ONE, ONES, SEVEN, FIFTY_SIX = np.uint64(1), np.uint64(0x0101010101010101), np.uint64(7), np.uint64(56)
 
 _ALPHA = UPPER | LOWER | LETTER
 _HEAD = UPPER | LETTER | MARK  # [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]
@@ -63,22 +71,27 @@ def _named(pattern: str | None) -> tuple[int, int] | None:
     return None
 
 
-@kernel
+@unchecked
 def flags_at(data: Bytes, at: int, stop: int, classes: Classes) -> tuple[int, int]:
     """Return the flags of the character at `at` and where the next begins; damaged UTF-8 has no flags."""
-    first = data[at]
+    first = np.int64(data[at])
     if first < 0x80:
         return int(classes[first]), at + 1
-    size = 2 if first < 0xE0 else 3 if first < 0xF0 else 4
-    if at + size > stop:
+    if first < 0xE0:
+        if at + 2 > stop:
+            return 0, stop
+        return int(classes[(first & 0x1F) << 6 | data[at + 1] & 0x3F]), at + 2
+    if first < 0xF0:
+        if at + 3 > stop:
+            return 0, stop
+        return int(classes[(first & 0xF) << 12 | (data[at + 1] & 0x3F) << 6 | data[at + 2] & 0x3F]), at + 3
+    if at + 4 > stop:
         return 0, stop
-    point = first & (0x7F >> size)
-    for place in range(at + 1, at + size):
-        point = point << 6 | data[place] & 0x3F
-    return (int(classes[point]) if point < len(classes) else 0), at + size
+    point = (first & 7) << 18 | (data[at + 1] & 0x3F) << 12 | (data[at + 2] & 0x3F) << 6 | data[at + 3] & 0x3F
+    return (int(classes[point]) if point < CODE_POINTS else 0), at + 4
 
 
-@kernel
+@unchecked
 def run_end(data: Bytes, at: int, stop: int, classes: Classes, wanted: int) -> int:
     """Return the end of the run of characters that have a flag in `wanted`."""
     while at < stop:
@@ -89,7 +102,7 @@ def run_end(data: Bytes, at: int, stop: int, classes: Classes, wanted: int) -> i
     return at
 
 
-@kernel
+@unchecked
 def symbols_end(data: Bytes, at: int, stop: int, classes: Classes) -> int:
     """Return the end of a run of [^\\s\\p{L}\\p{N}]."""
     while at < stop:
@@ -100,7 +113,7 @@ def symbols_end(data: Bytes, at: int, stop: int, classes: Classes) -> int:
     return at
 
 
-@kernel
+@unchecked
 def digits_end(data: Bytes, at: int, stop: int, classes: Classes, most: int) -> int:
     """Return the end of a run of at most `most` numbers; 0 is any number."""
     taken = 0
@@ -113,7 +126,7 @@ def digits_end(data: Bytes, at: int, stop: int, classes: Classes, most: int) -> 
     return at
 
 
-@kernel
+@unchecked
 def suffix_end(data: Bytes, at: int, stop: int, fold: bool) -> int:
     """Return the end of 's 't 're 've 'm 'll 'd at `at`, or `at`; `fold` ignores case, where ſ is an s."""
     if at + 1 >= stop or data[at] != 0x27:
@@ -131,7 +144,7 @@ def suffix_end(data: Bytes, at: int, stop: int, fold: bool) -> int:
     return at
 
 
-@kernel
+@unchecked
 def spaces_end(data: Bytes, at: int, stop: int, classes: Classes, breaks: bool) -> int:
     """Return the end of `\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`, the first of them only with `breaks`; `at` is a space."""
     last = last_break = end = at
@@ -147,7 +160,7 @@ def spaces_end(data: Bytes, at: int, stop: int, classes: Classes, breaks: bool) 
     return last if end < stop and last > at else end
 
 
-@kernel
+@unchecked
 def lowered_end(data: Bytes, at: int, stop: int, classes: Classes) -> int:
     """Return the end of `HEAD*TAIL+` at `at`, or `at` where there is none.
 
@@ -166,7 +179,7 @@ def lowered_end(data: Bytes, at: int, stop: int, classes: Classes) -> int:
     return end
 
 
-@kernel
+@unchecked
 def word_o200k(data: Bytes, at: int, stop: int, classes: Classes, flags: int, after: int) -> int:
     """Return the end of the first two alternatives of o200k, or `at`."""
     prefix = not flags & (_ALPHA | NUMBER | BREAK)
@@ -186,7 +199,7 @@ def word_o200k(data: Bytes, at: int, stop: int, classes: Classes, flags: int, af
     return suffix_end(data, end, stop, True) if end > at else at
 
 
-@kernel
+@unchecked
 def word_cl100k(data: Bytes, at: int, stop: int, classes: Classes, flags: int, after: int) -> int:
     """Return the end of the first two alternatives of cl100k, or `at`."""
     end = suffix_end(data, at, stop, True)
@@ -200,7 +213,7 @@ def word_cl100k(data: Bytes, at: int, stop: int, classes: Classes, flags: int, a
     return at
 
 
-@kernel
+@unchecked
 def end_gpt2(data: Bytes, at: int, stop: int, classes: Classes) -> int:
     """Return the end of the GPT-2 pre-token that starts at `at`."""
     end = suffix_end(data, at, stop, False)
@@ -217,9 +230,52 @@ def end_gpt2(data: Bytes, at: int, stop: int, classes: Classes) -> int:
     return spaces_end(data, at, stop, classes, False)
 
 
-@kernel
-def next_end(data: Bytes, at: int, stop: int, classes: Classes, pattern: int, digits: int) -> int:
+@unchecked
+def lower_end(data: Bytes, words: Words, at: int, stop: int) -> int:
+    """Return the end of a run of a-z: eight bytes at once, for the loop's end is a branch that is never foreseen."""
+    while at + 8 <= len(data):
+        word = np.uint64(words[at])  # unsigned, for signed sums that overflow are undefined to the compiler
+        low = word & LOW_BITS
+        # Adding 0x1F carries from 0x61 on into the top bit of a byte, adding 5 from 0x7B on.
+        letters = (low + FROM_A) & ~(low + BEYOND_Z) & ~word
+        others = ~letters & TOP_BITS
+        if others:
+            below = (~others & (others - ONE)) >> SEVEN & ONES
+            return min(at + int(np.int64((below * ONES) >> FIFTY_SIX)), stop)
+        at += 8
+        if at >= stop:
+            return stop
+    while at < stop and 0x61 <= data[at] <= 0x7A:
+        at += 1
+    return at
+
+
+@unchecked
+def plain_end(data: Bytes, words: Words, at: int, stop: int, pattern: int) -> int:
+    """Return the end of the pre-token at `at` where it is ` ?[A-Z]?[a-z]+` and an ASCII character, but no ', follows.
+
+    All three patterns cut it so: no other ASCII letter goes on, and only ' may. Else `at`.
+    """
+    place = at + 1 if data[at] == 0x20 else at
+    if place < stop and 0x41 <= data[place] <= 0x5A:
+        place += 1
+    start = place
+    place = lower_end(data, words, place, stop)
+    if place == start:
+        return at
+    if place < stop:
+        after = data[place]
+        if after >= 0x80 or after == 0x27 or (pattern != O200K and 0x41 <= after <= 0x5A):
+            return at
+    return place
+
+
+@unchecked
+def next_end(data: Bytes, words: Words, at: int, stop: int, classes: Classes, pattern: int, digits: int) -> int:
     """Return the end of the pre-token that starts at `at` (< `stop`); always beyond it."""
+    end = plain_end(data, words, at, stop, pattern)
+    if end > at:
+        return end
     if pattern == GPT2:
         return end_gpt2(data, at, stop, classes)
     flags, after = flags_at(data, at, stop, classes)
