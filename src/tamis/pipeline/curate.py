@@ -22,6 +22,7 @@ from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.sift import LANGUAGE, Sift, survivors
 from tamis.pipeline.storage import FileEntry, InputFiles, Sink, Storage
+from tamis.pipeline.verified import opened
 from tamis.schema import EXTRACTED
 
 EXTRACT = "extract"
@@ -73,7 +74,7 @@ class Curate:
         return extracted.receipt(fresh), replace(sifted, seconds=seconds)
 
     def _stored(self, unit: str, stack: ExitStack) -> Iterator[pa.RecordBatch]:
-        reader = pa.ipc.open_file(stack.enter_context(self.storage.open(extracted_path(unit))))
+        reader = pa.ipc.open_file(stack.enter_context(opened(self.storage, extracted_path(unit))))
         return (reader.get_batch(index) for index in range(reader.num_record_batches))
 
     def _sift(self, shard: Shard, texts: Iterable[pa.RecordBatch], care: Care) -> Receipt:

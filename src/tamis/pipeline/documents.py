@@ -20,6 +20,7 @@ from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.sift import survivors
 from tamis.pipeline.storage import Sink, Storage
+from tamis.pipeline.verified import opened
 from tamis.schema import EXTRACTED
 
 DOCUMENTS = "documents"
@@ -77,7 +78,7 @@ class Finish:
     def _judge(self, shard: Shard, ledger: Ledger, drops: Drops) -> list[pa.RecordBatch]:
         verdicts = self._verdicts(shard)
         kept, start = [], 0
-        with self.storage.open(sifted_path(shard.name)) as file:
+        with opened(self.storage, sifted_path(shard.name)) as file:
             reader = pa.ipc.open_file(file)
             for index in range(reader.num_record_batches):
                 batch = reader.get_batch(index)
@@ -89,7 +90,7 @@ class Finish:
         path = shard.payload["verdicts"]
         if path is None:
             return pa.RecordBatch.from_pylist([], schema=VERDICTS)
-        with self.storage.open(path) as file:
+        with opened(self.storage, path) as file:
             return pa.ipc.open_file(file).get_batch(shard.payload["index"])
 
     def _split(
