@@ -254,7 +254,8 @@ def _predict(
     """Predict every text; a token ends at a space alone, because windows have no other white space.
 
     `keys`, `sums` and `counts` remember what short tokens came to: words repeat, and a token's rows are always summed
-    apart from the rest of the text, so that what is remembered changes no answer.
+    apart from the rest of the text, so that what is remembered changes no answer. Long, because every array it works
+    on would have to travel through each part it could be split into.
     """
     dim, labels = output.shape
     hidden = np.zeros(sums.shape[1], np.float32)

@@ -177,7 +177,7 @@ def _clean(
 ) -> int:
     """Copy one text without URLs, addresses, digits and tags, runs of space as one; return its number of lines.
 
-    Writes (end in `out`, letters, prose or not) of each line that has letters. One loop on purpose: it walks every byte
+    Writes (end in `out`, letters, prose or not) of each line that has letters. Long, because one loop walks every byte
     of every document, and with ASCII apart from the rest it takes a third of the time.
     """
     size = line_letters = last = count = latin = 0
