@@ -1,0 +1,198 @@
+"""Lines to model tokens: the normaliser's table, SentencePiece's own normaliser and its Viterbi search, as kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tamis.text.kernel import kernel
+
+# U+2581, which SentencePiece writes for a space.
+_LOWER_1, _LOWER_2, _LOWER_3 = 0xE2, 0x96, 0x81
+_SPACE_KIND, _SLOW_KIND = 1, 2
+_TABLE_END = 0x30000
+
+
+@kernel
+def decode(data, position, end):  # type: ignore[no-untyped-def]
+    """Return (code point, length) of the character at `position`; (0xFFFD, 1) where it is not valid UTF-8."""
+    first = np.int64(data[position])
+    if first < 0x80:
+        return first, 1
+    length = 2 if first < 0xE0 else (3 if first < 0xF0 else 4)
+    if first < 0xC2 or first > 0xF4 or position + length > end:
+        return np.int64(0xFFFD), 1
+    code = first & (0x7F >> length)
+    for ahead in range(1, length):
+        byte = np.int64(data[position + ahead])
+        if byte & 0xC0 != 0x80:
+            return np.int64(0xFFFD), 1
+        code = (code << 6) | (byte & 0x3F)
+    return code, length
+
+
+@kernel
+def normalise(data, start, end, starts, table, kind, drop_selectors, out):  # type: ignore[no-untyped-def]
+    """Write the line `data[start:end]` normalised into `out`; returns its length, or -1 where rules look at context.
+
+    `out` must hold 18 bytes for each of the line's: no character becomes longer.
+    """
+    while start < end:
+        code, length = decode(data, start, end)
+        if code >= _TABLE_END or kind[code] != _SPACE_KIND:
+            break
+        start += length
+    stop = start
+    position = start
+    while position < end:
+        code, length = decode(data, position, end)
+        position += length
+        if code >= _TABLE_END or kind[code] != _SPACE_KIND:
+            stop = position
+    size = 0
+    position = start
+    while position < stop:
+        code, length = decode(data, position, stop)
+        if code < _TABLE_END:
+            if kind[code] == _SLOW_KIND:
+                return -1
+            for index in range(starts[code], starts[code + 1]):
+                out[size] = table[index]
+                size += 1
+        elif not (drop_selectors and 0xE0100 <= code < 0xE01F0):
+            for index in range(position, position + length):
+                out[size] = data[index]
+                size += 1
+        position += length
+    return size
+
+
+@kernel
+def escape(data, size, charsmap, replacements, out):  # type: ignore[no-untyped-def]
+    """Write `data[:size]` as SentencePiece normalises it: replacements, single spaces as U+2581, one put in front.
+
+    Returns the length; `out` must hold 3 bytes for each of the input's, the longest replacement, and 3 more.
+    """
+    written = 0
+    position = 0
+    was_space = True
+    while position < size:
+        match, value = _longest(data, position, size, charsmap)
+        if match > 0:
+            first = value
+            while replacements[first] == 0x20 and was_space:
+                first += 1
+            empty = replacements[first] == 0
+            if not empty and written == 0:
+                out[0], out[1], out[2] = _LOWER_1, _LOWER_2, _LOWER_3
+                written = 3
+            while replacements[first] != 0:
+                written = _put(out, written, replacements[first])
+                first += 1
+            if not empty:
+                was_space = replacements[first - 1] == 0x20
+            position += match
+            continue
+        code, length = decode(data, position, size)
+        if data[position] == 0x20:
+            if not was_space:
+                written = _put(out, written, np.uint8(0x20))
+            was_space = True
+        else:
+            if written == 0:
+                out[0], out[1], out[2] = _LOWER_1, _LOWER_2, _LOWER_3
+                written = 3
+            for index in range(position, position + length):
+                out[written] = data[index]
+                written += 1
+            was_space = False
+        position += length
+    while (
+        written >= 3 and out[written - 3] == _LOWER_1 and out[written - 2] == _LOWER_2 and out[written - 1] == _LOWER_3
+    ):
+        written -= 3
+    return written
+
+
+@kernel
+def _put(out, written, byte):  # type: ignore[no-untyped-def]
+    if byte == 0x20:
+        out[written], out[written + 1], out[written + 2] = _LOWER_1, _LOWER_2, _LOWER_3
+        return written + 3
+    out[written] = byte
+    return written + 1
+
+
+@kernel
+def _longest(data, position, size, charsmap):  # type: ignore[no-untyped-def]
+    """Return (length, offset of its replacement) of the longest sequence of the map at `position`, (0, 0) for none.
+
+    The walk through a Darts double array, as its `commonPrefixSearch` does it.
+    """
+    units = len(charsmap)
+    found, value = 0, 0
+    if units == 0:
+        return found, value
+    unit = np.int64(charsmap[0])
+    node = (unit >> 10) << ((unit & 512) >> 6)
+    for index in range(position, size):
+        byte = np.int64(data[index])
+        node ^= byte
+        if node >= units:
+            break
+        unit = np.int64(charsmap[node])
+        if unit & 0x800000FF != byte:
+            break
+        node ^= (unit >> 10) << ((unit & 512) >> 6)
+        if (unit >> 8) & 1 and node < units:
+            found = index - position + 1
+            value = np.int64(charsmap[node]) & 0x7FFFFFFF
+    return found, value
+
+
+@kernel
+def segment(text, size, base, check, value, scores, unknown, unknown_score, best, came, piece, ids):  # type: ignore[no-untyped-def]
+    """Cut `text[:size]` into the pieces of greatest likelihood; returns how many, ids in `ids`.
+
+    `best`, `came` and `piece` are scratch of size + 1. A run of characters that no piece covers is one unknown piece.
+    Longer than others because the search is one loop over the text and one back: calls cost more than the work.
+    """
+    for index in range(size + 1):
+        came[index] = -1
+    best[0] = np.float32(0.0)
+    start = 0
+    while start < size:
+        here = best[start]
+        _, length = decode(text, start, size)
+        covered = False
+        node = np.int64(0)
+        for index in range(start, size):
+            step = np.int64(base[node]) + np.int64(text[index])
+            if check[step] != node:
+                break
+            node = step
+            number = value[node]
+            if number < 0:
+                continue
+            target = index + 1
+            candidate = np.float32(scores[number] + here)
+            if came[target] < 0 or candidate > best[target]:
+                best[target], came[target], piece[target] = candidate, start, number
+            if target - start == length:
+                covered = True
+        if not covered:
+            target = start + length
+            candidate = np.float32(unknown_score + here)
+            if came[target] < 0 or candidate > best[target]:
+                best[target], came[target], piece[target] = candidate, start, unknown
+        start += length
+    count = 0
+    position = size
+    while position > 0:
+        number = piece[position]
+        if not (number == unknown and count > 0 and ids[count - 1] == unknown):
+            ids[count] = number
+            count += 1
+        position = came[position]
+    for index in range(count // 2):
+        ids[index], ids[count - 1 - index] = ids[count - 1 - index], ids[index]
+    return count
