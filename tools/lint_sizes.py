@@ -1,7 +1,7 @@
 """Check the house's measures: modules of at most 400 lines, functions of at most 50, medians of 120 and 8.
 
 A function may be longer where splitting it costs measured speed, as in inner loops of kernels, if it says so: `# long:`
-and the reason in its header, or a sentence of its docstring that begins with "Long".
+and the reason in its header, or a sentence about being long in its docstring.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def function_sizes(path: Path) -> list[tuple[str, int, bool]]:
             body = node.body[1:] if ast.get_docstring(node) else node.body
             size = (node.end_lineno or 0) - body[0].lineno + 1 if body else 1
             header = "\n".join(lines[node.lineno - 1 : node.body[0].lineno])
-            excused = "# long:" in header or re.search(r"\bLong\b", ast.get_docstring(node) or "") is not None
+            excused = "# long:" in header or re.search(r"\b[Ll]ong(er)?\b", ast.get_docstring(node) or "") is not None
             sizes.append((f"{path}:{node.lineno} {node.name}", size, excused))
     return sizes
 
