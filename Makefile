@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
-.PHONY: demo test lint bench fix clean
+.PHONY: demo test lint bench chaos fix clean
 
 # Stamps: each set of extras is installed once, and again when what it depends on changes.
 $(VENV)/base: pyproject.toml constraints.txt
@@ -33,6 +33,10 @@ lint: $(VENV)/lint
 	$(BIN)/lint-imports
 	$(BIN)/python tools/lint_text.py
 	$(BIN)/python tools/lint_sizes.py
+
+# Faults at full size: kills, bombs, memory, many pages, speed. About two hours on 2 cores; parts by name.
+chaos: $(VENV)/test
+	$(BIN)/python benchmarks/chaos.py
 
 fix: $(VENV)/lint
 	$(BIN)/ruff check --fix .
