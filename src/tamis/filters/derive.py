@@ -9,6 +9,7 @@ words and letters a language takes for what English says.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -22,20 +23,37 @@ PARALLEL = "parallel"
 
 # A stop word is at least so frequent (FineWeb-2's share); a table has so many words, and is made of so many at least.
 STOP_SHARE = 0.008
-FEWEST, MOST = 8, 60
+FEWEST, MOST = 8, 120
 ENOUGH_WORDS = 600
-# A table must find two distinct stop words in nearly every passage of this length, the shortest document Gopher keeps.
+# A source smaller than this says too little of how often a word stands.
+SOURCE_WORDS = 300
+# The rule must keep nearly every held-out passage of this length, the shortest document Gopher keeps.
 PASSAGE_WORDS = 50
-PASSAGE_SHARE = 0.97
+PASSAGE_SHARE = 0.98
+# Gopher asks for two distinct stop words; where two would drop clean text one is asked for, and else none.
+WANTED = (2, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class StopWords:
+    """A language's stop words, most frequent first, and how many distinct ones a document must have at least."""
+
+    words: tuple[str, ...]
+    at_least: int
 
 
 @dataclass(slots=True)
 class Language:
-    """What is seen of one language: words in order (of all its text), and the size of its parallel text."""
+    """What is seen of one language: the words of each source in order, and the size of its parallel text."""
 
-    words: list[str] = field(default_factory=list)
+    sources: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     parallel_words: int = 0
     parallel_rows: int = 0
+
+    @property
+    def words(self) -> list[str]:
+        """All words, source by source."""
+        return [word for _, found in sorted(self.sources.items()) for word in found]
 
 
 def collect(rows: Iterable[tuple[str, str, str]]) -> dict[str, Language]:
@@ -44,25 +62,66 @@ def collect(rows: Iterable[tuple[str, str, str]]) -> dict[str, Language]:
     for code, source, text in rows:
         found = [word.casefold() for word in words(text)]
         language = seen[code]
-        language.words += found
+        language.sources[source] += found
         if source == PARALLEL:
             language.parallel_words += len(found)
             language.parallel_rows += 1
     return dict(sorted(seen.items()))
 
 
-def stop_words(found: list[str]) -> list[str] | None:
-    """Return a language's stop words, most frequent first, or None when no list of at most MOST words is enough."""
-    if len(found) < ENOUGH_WORDS:
+def stop_words(sources: Mapping[str, list[str]]) -> StopWords | None:
+    """Return a language's stop words and the number a document needs, or None where no rule is safe.
+
+    Each source is held out in turn: a table of the others must find the number wanted in nearly all of its passages.
+    Where there is one source, its second half is held out, and because that half speaks of the same things, the rule
+    asks for one word less than the passages show.
+    """
+    large = {name: found for name, found in sorted(sources.items()) if len(found) >= SOURCE_WORDS}
+    if sum(map(len, large.values())) < ENOUGH_WORDS:
         return None
-    ranked = [(word, count) for word, count in Counter(found).most_common(MOST) if _has_letter(word)]
-    size = max(FEWEST, sum(count / len(found) >= STOP_SHARE for _, count in ranked))
-    while size <= len(ranked):
-        chosen = [word for word, _ in ranked[:size]]
-        if _share_of_passages(found, set(chosen)) >= PASSAGE_SHARE:
-            return chosen
-        size += 1
+    alone = len(large) == 1
+    for wanted in WANTED[1:] if alone else WANTED:
+        size = _enough([_needed(train, test, wanted + alone) for train, test in _folds(large)])
+        if size is not None:
+            ranked = _ranked(list(large.values()))
+            least = max(FEWEST, sum(share >= STOP_SHARE for _, share in ranked), size)
+            return StopWords(tuple(word for word, _ in ranked[:least]), wanted)
     return None
+
+
+def _enough(folds: list[list[int]]) -> int | None:
+    """Return the size of a table that serves PASSAGE_SHARE of all passages, or None if that takes more than MOST."""
+    needed = sorted(size for fold in folds for size in fold)
+    size = needed[math.ceil(PASSAGE_SHARE * len(needed)) - 1]
+    return size if size <= MOST else None
+
+
+def _folds(large: Mapping[str, list[str]]) -> list[tuple[list[list[str]], list[str]]]:
+    """Return (sources to learn from, source held out), each source held out once."""
+    if len(large) == 1:
+        (found,) = large.values()
+        return [([found[: len(found) // 2]], found[len(found) // 2 :])]
+    return [([found for other, found in large.items() if other != name], large[name]) for name in large]
+
+
+def _ranked(sources: list[list[str]]) -> list[tuple[str, float]]:
+    """Return the MOST words of the highest mean share over sources, so that no source's topic makes a stop word."""
+    shares: defaultdict[str, float] = defaultdict(float)
+    for found in sources:
+        for word, count in Counter(found).items():
+            shares[word] += count / len(found) / len(sources)
+    order = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))[: 2 * MOST]
+    return [(word, share) for word, share in order if _has_letter(word)][:MOST]
+
+
+def _needed(train: list[list[str]], test: list[str], wanted: int) -> list[int]:
+    """Return, for each passage, how many of the most frequent words it takes to find `wanted` of them in it."""
+    ranks = {word: rank for rank, (word, _) in enumerate(_ranked(train), 1)}
+    needed = []
+    for start in range(0, len(test) - PASSAGE_WORDS + 1, PASSAGE_WORDS):
+        found = sorted({ranks[word] for word in test[start : start + PASSAGE_WORDS] if word in ranks})
+        needed.append(found[wanted - 1] if len(found) >= wanted else MOST + 1)
+    return needed
 
 
 def word_ratio(language: Language, reference: Language) -> float | None:
@@ -74,21 +133,15 @@ def word_ratio(language: Language, reference: Language) -> float | None:
 
 def write(seen: Mapping[str, Language], folder: Path) -> None:
     """Write `stopwords.tsv` and `languages.tsv`."""
-    tables = {code: stop_words(language.words) for code, language in seen.items()}
-    stops = [f"{code}\t{' '.join(chosen)}\n" for code, chosen in tables.items() if chosen]
-    (folder / "stopwords.tsv").write_text("language\twords\n" + "".join(stops), "utf-8")
+    tables = {code: stop_words(language.sources) for code, language in seen.items()}
+    stops = [f"{code}\t{found.at_least}\t{' '.join(found.words)}\n" for code, found in tables.items() if found]
+    (folder / "stopwords.tsv").write_text("language\tat_least\twords\n" + "".join(stops), "utf-8")
     lines = ["language\tword_ratio\tword_letters\n"]
     for code, language in seen.items():
         ratio = word_ratio(language, seen[REFERENCE])
         if len(language.words) >= ENOUGH_WORDS:
             lines.append(f"{code}\t{'' if ratio is None else f'{ratio:.2f}'}\t{_letters(language.words):.2f}\n")
     (folder / "languages.tsv").write_text("".join(lines), "utf-8")
-
-
-def _share_of_passages(found: list[str], chosen: set[str]) -> float:
-    starts = range(0, len(found) - PASSAGE_WORDS + 1, PASSAGE_WORDS)
-    enough = [len(chosen.intersection(found[start : start + PASSAGE_WORDS])) >= 2 for start in starts]
-    return sum(enough) / len(enough)
 
 
 def _letters(found: list[str]) -> float:

@@ -27,7 +27,7 @@ from tamis.filters.walked import (
     word_share,
     word_signal,
 )
-from tamis.text.stopwords import stop_words as stop_word_tables
+from tamis.text.stopwords import wanted_stop_words
 
 GOPHER = "Rae et al. 2021, arXiv 2112.11446, §A1.1"
 VARIANTS = ("tamis", "datatrove")
@@ -57,14 +57,14 @@ def gopher_quality(
     max_bullet_lines: Bound = 0.9,
     max_ellipsis_lines: Bound = 0.3,
     min_lettered_words: Bound = 0.8,
-    min_stop_words: Bound = 2.0,
+    min_stop_words: Bound | None = None,
     stop_words: Sequence[str] = (),
     words: Callable[[str], list[str]] | None = None,
 ) -> Chain:
     """Drop documents that are too short or long, or whose words, symbols and lines are not those of prose.
 
-    Bounds that are not given are Gopher's (50 words; words of 3 to 10 letters), in the variant "tamis" fitted to each
-    language. `stop_words` replace the tables of the languages; a language without a table passes that rule. `words`
+    Bounds that are not given are Gopher's (50 words; words of 3 to 10 letters; 2 stop words), in the variant "tamis" fitted to
+    each language. `stop_words` replace the tables of the languages; a language without a table passes that rule. `words`
     splits texts for the variant "datatrove" (by default our own words).
     Raises `UnknownNameError` on another variant.
     """
@@ -81,7 +81,7 @@ def gopher_quality(
         "bullet_line_share": (OPEN, max_bullet_lines),
         "ellipsis_line_share": (OPEN, max_ellipsis_lines),
         "lettered_word_share": (min_lettered_words, OPEN),
-        "stop_word_count": (_with_table(min_stop_words) if fit and not stop_words else min_stop_words, OPEN),
+        "stop_word_count": (_stop_bound(min_stop_words, with_tables=fit and not stop_words), OPEN),
     }
     signals = _signals(variant, tuple(stop_words), words)
     return Chain(*(keep(signals[name], at_least=least, at_most=most) for name, (least, most) in bounds.items()))
@@ -114,7 +114,12 @@ def _fitted(which: str) -> PerLanguage:
     return scaled(10.0, "word_letters", up=True) if which == "max" else scaled(3.0, "word_letters", up=False)
 
 
-def _with_table(bound: Bound) -> PerLanguage:
-    """Return a bound on stop words that binds only the languages that have some; to the others it is open."""
+def _stop_bound(bound: Bound | None, *, with_tables: bool) -> Bound:
+    """Return Gopher's two stop words, or where the languages' own tables are asked, a bound that leaves the languages
+    without one open, and that asks of the others what clean text has."""
+    if not with_tables:
+        return 2.0 if bound is None else bound
+    if bound is None:
+        return PerLanguage(OPEN, wanted_stop_words())
     wanted = bound if isinstance(bound, PerLanguage) else PerLanguage(bound)
-    return PerLanguage(OPEN, {code: wanted.of(code) for code in stop_word_tables()})
+    return PerLanguage(OPEN, {code: wanted.of(code) for code in wanted_stop_words()})

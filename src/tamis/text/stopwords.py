@@ -1,7 +1,7 @@
 """Stop words by language, as tables that a kernel can ask: is this word's hash one of them?
 
 `data/stopwords.tsv` holds for each language its most frequent words, derived from parallel and read-aloud text by
-`derive_languages`. A language without a row has no table, and no rule about stop words binds it.
+`tamis.filters.derive`. A language without a row has no table, and no rule about stop words binds it.
 """
 
 from __future__ import annotations
@@ -51,9 +51,16 @@ class StopTables:
 @cache
 def stop_words() -> Mapping[str, tuple[str, ...]]:
     """Return the stop words of every language that has a table, most frequent first."""
-    text = resources.files("tamis.text").joinpath("data", "stopwords.tsv").read_text("utf-8")
-    rows = csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    return {row["language"]: tuple(row["words"].split(" ")) for row in rows}
+    return {row["language"]: tuple(row["words"].split(" ")) for row in _rows()}
+
+
+@cache
+def wanted_stop_words() -> Mapping[str, float]:
+    """Return how many distinct stop words a document of each language with a table has at least: 2, or 1.
+
+    The number keeps 98 % of the 50-word passages of reference text that the table was not made from.
+    """
+    return {row["language"]: float(row["at_least"]) for row in _rows()}
 
 
 @cache
@@ -76,6 +83,11 @@ def hash_words(words: Sequence[str]) -> npt.NDArray[np.uint64]:
     hashes = np.zeros(len(words), np.uint64)
     _hash_firsts(offsets, data, u.table(), hashes)
     return hashes
+
+
+def _rows() -> list[dict[str, str]]:
+    text = resources.files("tamis.text").joinpath("data", "stopwords.tsv").read_text("utf-8")
+    return list(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 @inlined
