@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import resource
 import tempfile
 import threading
@@ -31,6 +32,7 @@ import pyarrow as pa
 
 from tamis.columns import text_array
 from tamis.dedup.documents import Docs, rows_of, units_of
+from tamis.dedup.estimate import Workload, estimate, probe
 from tamis.dedup.minhash import sign, signature_schema
 from tamis.dedup.options import DedupOptions, band_names
 from tamis.dedup.shingle import mix
@@ -170,9 +172,10 @@ class Disk:
     def _watch(self) -> None:
         while not self._done.wait(0.5):
             total = 0
-            for path in self._folder.rglob("*"):
-                with suppress(OSError):
-                    total += path.stat().st_size
+            for folder, _, names in os.walk(self._folder):
+                for name in names:
+                    with suppress(OSError):
+                        total += Path(folder, name).stat().st_size
             self.most = max(self.most, total)
 
     def stop(self) -> None:
@@ -184,6 +187,8 @@ def measure(
 ) -> str:
     units = [name_of(unit) for unit in range(-(-documents // UNIT_ROWS))]
     names = [f"part-{part:03d}" for part in range(parts)] if parts else plan_parts(len(units))
+    # 40 words make 36 shingles; a fifth are copies, and what they are copies of shares their buckets.
+    told = estimate(Workload(documents, WORDS - 4, 0.345, len(names)), OPTIONS, memory=memory, slowness=probe())
     disk, peaks, spent, waited, answer = Disk(Path(storage.root)), [], [], 0.0, ""
     for step, given in shards(units, names).items():
         cpu, wall, peak, answer = in_process(Made(OPTIONS, storage, memory, turn), given, files, None)
@@ -195,6 +200,11 @@ def measure(
     print(
         f"{title:<34}{sum(spent):>8.1f} s CPU {waited:>8.1f} s wall {max(peaks):>7.0f} MB peak "
         f"{disk.most / 1e6:>9.0f} MB disk  {answer}",
+        flush=True,
+    )
+    print(
+        f"{'  predicted':<34}{told.seconds:>8.1f} s CPU {'':>15}{told.memory / 2**20:>7.0f} MB peak "
+        f"{told.disk / 1e6:>9.0f} MB disk",
         flush=True,
     )
     return answer
