@@ -29,7 +29,7 @@ def read(path: Path) -> NgramModel:
             lines = _numbered(file)
             words, tables = [UNKNOWN, BEGIN, END], []
             known = {word: index for index, word in enumerate(words)}
-            for number, line in lines:
+            for number, line in lines:  # noqa: B007 (the error names it)
                 if line.startswith("\\") and line.endswith("-grams:"):
                     tables.append(_section(lines, int(line[1:-7]), known, words))
                 elif line == "\\end\\":

@@ -161,9 +161,7 @@ def fill(heads, tails, order, length, bits, grams, raw, adjusted):  # type: igno
             raw[row] = 0
             adjusted[row] = 0
         raw[row] += 1
-        if length == order or grams[row, 0] == 1:
-            adjusted[row] += 1
-        elif shared <= length:
+        if length == order or grams[row, 0] == 1 or shared <= length:
             adjusted[row] += 1
 
 

@@ -92,7 +92,7 @@ def escape(data, size, charsmap, replacements, out):  # type: ignore[no-untyped-
                 was_space = replacements[first - 1] == 0x20
             position += match
             continue
-        code, length = decode(data, position, size)
+        _, length = decode(data, position, size)
         if data[position] == 0x20:
             if not was_space:
                 written = _put(out, written, np.uint8(0x20))

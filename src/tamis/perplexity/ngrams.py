@@ -109,7 +109,7 @@ def open_model(path: Path) -> NgramModel:
 
 @kernel
 def mixed(state, number):  # type: ignore[no-untyped-def]
-    """Return the key of an n-gram from that of the n-gram after its first word; the empty one's is START, and none is 0."""
+    """Return the key of an n-gram from that of the n-gram after its first word: START for no words, never 0."""
     key = (state ^ (np.uint64(number) + _ONE)) * _MULTIPLIER
     key ^= key >> _SHIFT
     key *= _MIX

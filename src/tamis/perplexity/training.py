@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Training:
     hold_out: float = 0.1
     max_held_out: int = 20_000
     min_tokens: int = 5
-    normaliser: Normaliser = Normaliser()
+    normaliser: Normaliser = field(default_factory=Normaliser)
 
     def __post_init__(self) -> None:
         if not 2 <= self.order <= 5:
@@ -115,7 +115,7 @@ def _words(pieces: unigram.Unigram) -> Iterator[str]:
 
 
 def encode(texts: Sequence[str], normaliser: Normaliser, pieces: unigram.Unigram) -> npt.NDArray[np.int32]:
-    """Return documents as sentences of word numbers, each begun by <s> (1) and ended by </s> (2); blank ones left out."""
+    """Return documents as sentences of word numbers, between <s> (1) and </s> (2); blank ones left out."""
     table = code_table(normaliser)
     known = {piece: number for number, piece in enumerate((UNKNOWN, BEGIN, END, *_words(pieces)))}
     numbers = np.array([known.get(piece, 0) for piece in pieces.pieces], np.int32)

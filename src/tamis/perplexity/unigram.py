@@ -159,7 +159,8 @@ def _placed(children: list[dict[int, int]], ends: list[int]) -> tuple[Ints, Ints
     base, check, value = np.zeros(size, np.int32), np.full(size, -1, np.int32), np.full(size, -1, np.int32)
     slot = {0: 0}
     check[0] = 0
-    order, start = [0], 1
+    # The first free slot that a base of 1 or more reaches by any byte: lower ones would stay free, and be tried again.
+    order, start = [0], 256
     for node in order:
         if not children[node]:
             continue
