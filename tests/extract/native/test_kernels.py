@@ -69,7 +69,7 @@ def test_trees_twin(trees: list[dict[str, Any]], values: list[float]) -> None:
     stage = stage_from_trees([{"tree_structure": tree} for tree in trees])
     matrix = np.array([values, [value / 2 for value in values]], np.float32)
     raw, chances = np.zeros(2, np.float32), np.empty(2, np.float32)
-    add_trees(matrix, stage.roots, stage.features, stage.thresholds, stage.children, stage.leaves, raw)
+    add_trees(matrix, np.arange(2), stage.roots, stage.features, stage.thresholds, stage.children, stage.leaves, raw)
     assert raw.tolist() == pytest.approx([sum(walk(tree, row) for tree in trees) for row in matrix], abs=1e-4)
     to_chances(raw, chances)
     assert chances.tolist() == pytest.approx((1 / (1 + np.exp(-raw.astype(float)))).tolist(), abs=1e-5)

@@ -163,6 +163,11 @@ def raw_end(data: Any, at: Any, end: Any, name: Any, script: Any) -> Any:
     """
     state = 0
     while at < end:
+        # Half of all bytes of the web are scripts, and hardly any of theirs is a `<`: this is their loop.
+        while state == 0 and at < end and data[at] != 60:
+            at += 1
+        if at >= end:
+            break
         byte = data[at]
         if byte == 45 and state and at + 2 < end and data[at + 1] == 45 and data[at + 2] == 62:
             state = 0

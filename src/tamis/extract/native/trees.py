@@ -24,44 +24,45 @@ def _descend(matrix: Any, row: Any, node: Any, features: Any, thresholds: Any, c
 
 @numba.njit(nogil=True, cache=True)
 def add_trees(  # long: one loop, unrolled by hand
-    matrix: Any, roots: Any, features: Any, thresholds: Any, children: Any, leaves: Any, raw: Any
+    matrix: Any, rows: Any, roots: Any, features: Any, thresholds: Any, children: Any, leaves: Any, raw: Any
 ) -> Any:
-    """Add the trees' values for each row of `matrix` (rows, features) float32 to `raw` (rows,) float32.
+    """Add the trees' values for the `rows` (int64) of `matrix` (…, features) float32 to `raw` (…,) float32.
 
     Trees begin at `roots` (int32). A node sends values up to its `thresholds` (float32) of feature `features` (int32)
     to `children[node, 0]`, others to `children[node, 1]` (int32); a negative child is leaf `-1 - child`.
     """
-    for start in range(0, len(matrix), _ROWS):
-        stop = min(start + _ROWS, len(matrix))
+    for start in range(0, len(rows), _ROWS):
+        stop = min(start + _ROWS, len(rows))
         for tree in range(len(roots)):
             root = roots[tree]
-            row = start
-            while row + 4 <= stop:
+            at = start
+            while at + 4 <= stop:
+                i, j, k, m = rows[at], rows[at + 1], rows[at + 2], rows[at + 3]
                 a = b = c = d = root
                 while a >= 0 and b >= 0 and c >= 0 and d >= 0:
-                    a = _descend(matrix, row, a, features, thresholds, children)
-                    b = _descend(matrix, row + 1, b, features, thresholds, children)
-                    c = _descend(matrix, row + 2, c, features, thresholds, children)
-                    d = _descend(matrix, row + 3, d, features, thresholds, children)
+                    a = _descend(matrix, i, a, features, thresholds, children)
+                    b = _descend(matrix, j, b, features, thresholds, children)
+                    c = _descend(matrix, k, c, features, thresholds, children)
+                    d = _descend(matrix, m, d, features, thresholds, children)
                 while a >= 0:
-                    a = _descend(matrix, row, a, features, thresholds, children)
+                    a = _descend(matrix, i, a, features, thresholds, children)
                 while b >= 0:
-                    b = _descend(matrix, row + 1, b, features, thresholds, children)
+                    b = _descend(matrix, j, b, features, thresholds, children)
                 while c >= 0:
-                    c = _descend(matrix, row + 2, c, features, thresholds, children)
+                    c = _descend(matrix, k, c, features, thresholds, children)
                 while d >= 0:
-                    d = _descend(matrix, row + 3, d, features, thresholds, children)
-                raw[row] += leaves[-1 - a]
-                raw[row + 1] += leaves[-1 - b]
-                raw[row + 2] += leaves[-1 - c]
-                raw[row + 3] += leaves[-1 - d]
-                row += 4
-            while row < stop:
+                    d = _descend(matrix, m, d, features, thresholds, children)
+                raw[i] += leaves[-1 - a]
+                raw[j] += leaves[-1 - b]
+                raw[k] += leaves[-1 - c]
+                raw[m] += leaves[-1 - d]
+                at += 4
+            while at < stop:
                 node = root
                 while node >= 0:
-                    node = _descend(matrix, row, node, features, thresholds, children)
-                raw[row] += leaves[-1 - node]
-                row += 1
+                    node = _descend(matrix, rows[at], node, features, thresholds, children)
+                raw[rows[at]] += leaves[-1 - node]
+                at += 1
 
 
 @kernel
