@@ -107,11 +107,23 @@ def dedup(
     scope: Annotated[str, typer.Option(help="language: compare within a language; global: everything")] = "language",
     bands: Annotated[int, typer.Option(min=1, help="MinHash bands")] = 14,
     rows: Annotated[int, typer.Option(min=1, help="MinHash values in a band")] = 8,
+    measure: Annotated[str, typer.Option(help="jaccard, or containment of what goes in what stays")] = "jaccard",
+    survivor: Annotated[str, typer.Option(help="who stays: first, longest, newest, score or source")] = "first",
+    score_column: Annotated[str, typer.Option(help="for --survivor score: a number per document, higher stays")] = "",
+    source_order: Annotated[
+        list[str] | None, typer.Option("--source", help="for --survivor source: a beginning of ids; best first")
+    ] = None,
+    urls: Annotated[
+        bool, typer.Option("--urls", help="pages of one address are duplicates whatever their text")
+    ] = False,
+    against: Annotated[
+        list[str] | None, typer.Option(help="drop what this output folder of a run with keep_sets has; repeatable")
+    ] = None,
     memory: Annotated[str, typer.Option(help="what is sorted and compared at once, such as 1GB")] = "1GB",
     text_field: TextFieldOption = "text",
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Drop exact and near duplicates, the first of each cluster kept."""
+    """Drop exact and near duplicates, one of each cluster kept."""
     from typing import cast
 
     from tamis.pipeline import stage
@@ -124,6 +136,12 @@ def dedup(
         scope=cast(Literal["language", "global"], scope),
         bands=bands,
         rows=rows,
+        measure=cast(Literal["jaccard", "containment"], measure),
+        survivor=cast(Literal["first", "longest", "newest", "score", "source"], survivor),
+        score_column=score_column,
+        sources=source_order or (),
+        urls=urls,
+        against=against or (),
         memory=size(memory),
         text_field=text_field,
         overwrite=overwrite,

@@ -231,3 +231,23 @@ def test_a_run_against_another_keeps_what_both_at_once_would(miniweb: Path, tmp_
         kept[name] = {row for file in files for row in pq.read_table(file, columns=["id"])["id"].to_pylist()}
     assert kept["a"] | kept["b"] == kept["all"]
     assert not kept["a"] & kept["b"]
+
+
+def test_the_dedup_command_goes_by_address_policy_and_earlier_runs(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from tamis.cli import app
+
+    judge(tmp_path / "old", {"00000-000": [doc("o", words("known"))]}, keep_sets=True)
+    rows = [
+        doc("a", words("x"), url="https://example.org/1", quality=1.0),
+        doc("b", words("x"), url="https://example.org/2", quality=2.0),
+        doc("c", words("y"), url="https://example.org/2#end", quality=0.5),
+        doc("d", words("known") + " more", url=None, quality=9.0),
+    ]
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.parquet"
+    source.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    options = ["--urls", "--survivor", "score", "--score-column", "quality", "--against", str(tmp_path / "old")]
+    result = CliRunner().invoke(app, ["dedup", str(source), str(output), *options])
+    assert result.exit_code == 0, result.output
+    assert pq.read_table(output).column("id").to_pylist() == ["b"]

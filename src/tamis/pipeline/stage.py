@@ -112,17 +112,35 @@ def dedup(
     scope: Literal["language", "global"] = "language",
     bands: int = 14,
     rows: int = 8,
+    measure: Literal["jaccard", "containment"] = "jaccard",
+    survivor: Literal["first", "longest", "newest", "score", "source"] = "first",
+    score_column: str = "",
+    sources: Sequence[str] = (),
+    urls: bool = False,
+    against: Sequence[str] = (),
     memory: int = 1 << 30,
     text_field: str = "text",
     overwrite: bool = False,
 ) -> StageReport:
-    """Drop exact and near duplicates, the first of each cluster kept, and add `cluster_size`.
+    """Drop exact and near duplicates, one of each cluster kept, and add `cluster_size`.
 
-    Options are those of `tamis.dedup.DedupOptions`. `memory` in bytes bounds what is sorted and compared at once; texts
+    Options are those of `tamis.dedup.DedupOptions`. With `against`, what these output folders of runs with `keep_sets`
+    have is dropped too; their texts are not read. `memory` in bytes bounds what is sorted and compared at once; texts
     and signatures lie in scratch files beside the output, about as large as the input's text.
     Raises ConfigError, InputError or OutputError.
     """
-    options = DedupOptions(bands=bands, rows_per_band=rows, threshold=threshold, scope=scope)
+    options = DedupOptions(
+        bands=bands,
+        rows_per_band=rows,
+        threshold=threshold,
+        scope=scope,
+        measure=measure,
+        survivor=survivor,
+        score_column=score_column,
+        sources=tuple(sources),
+        urls=urls,
+        against=tuple(against),
+    )
     settings = _settings(text_field, dedup=options)
 
     def through(batches: Iterator[pa.RecordBatch], ledger: Ledger, drops: Drops) -> Iterator[pa.RecordBatch]:

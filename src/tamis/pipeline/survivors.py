@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
@@ -10,6 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tamis.dedup.documents import Docs, rows_of, units_of
+from tamis.errors import ConfigError
+from tamis.pipeline.carry import REST
 from tamis.pipeline.curate import sifted_path
 from tamis.pipeline.storage import Storage
 from tamis.pipeline.verified import opened
@@ -48,7 +51,7 @@ class Survivors:
             batches = np.searchsorted(ends, wanted, side="right")
             for index in np.unique(batches):
                 start = int(ends[index - 1]) if index else 0
-                values = reader.get_batch(int(index)).column(0)
+                values = _within(reader.get_batch(int(index)), self._column)
                 pieces.append(values.take(pa.array(wanted[batches == index] - start)))
         return pa.concat_arrays(pieces) if pieces else pa.array([], pa.large_string())
 
@@ -70,6 +73,22 @@ class Survivors:
         storage, name = self._places[unit]
         file = self._stack.enter_context(opened(storage, self._path(name)))
         schema = pa.ipc.open_file(file).schema
-        column = next(column for column in columns if column in schema.names)
+        column = next((column for column in (*columns, REST) if column in schema.names), None)
+        if column is None:
+            told = ", ".join(schema.names)
+            raise ConfigError(f"Documents have no column {columns[0]!r}.", f"They have {told}.")
         options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(column)])
         return pa.ipc.open_file(file, options=options)
+
+
+def _within(batch: pa.RecordBatch, name: str) -> pa.Array:
+    """Return the column, or what the source says under its name. Raises ConfigError where it says nothing."""
+    values = batch.column(0)
+    if batch.schema.names[0] != REST or name == REST:
+        return values
+    if pa.types.is_struct(values.type):
+        if values.type.get_field_index(name) < 0:
+            told = ", ".join(field.name for field in values.type)
+            raise ConfigError(f"Documents have no column {name!r}.", f"Their source says: {told}.")
+        return values.field(name)
+    return pa.array([json.loads(row).get(name) if row else None for row in values.to_pylist()])
