@@ -63,9 +63,9 @@ def gopher_quality(
 ) -> Chain:
     """Drop documents that are too short or long, or whose words, symbols and lines are not those of prose.
 
-    Bounds that are not given are Gopher's (50 words; words of 3 to 10 letters; 2 stop words), in the variant "tamis" fitted to
-    each language. `stop_words` replace the tables of the languages; a language without a table passes that rule. `words`
-    splits texts for the variant "datatrove" (by default our own words).
+    Bounds that are not given are Gopher's (50 words; words of 3 to 10 letters; 2 stop words), in the variant "tamis"
+    fitted to each language. `stop_words` replace the tables of the languages; a language without a table passes that
+    rule. `words` splits texts for the variant "datatrove" (by default our own words).
     Raises `UnknownNameError` on another variant.
     """
     fit = variant == "tamis"
