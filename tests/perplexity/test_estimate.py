@@ -87,7 +87,7 @@ def test_discounts_by_hand():
     # n1..n4 = 8, 4, 2, 1: Y = 8 / 16; D1 = 1 - 2Y·4/8, D2 = 2 - 3Y·2/4, D3 = 3 - 4Y·1/2
     assert discounts(np.array([0, 8, 4, 2, 1])) == pytest.approx((0.5, 1.25, 2.0))
     assert discounts(np.array([0, 8, 4, 2, 0])) is None
-    assert discounts(np.array([0, 1, 9, 9, 9])) is None
+    assert discounts(np.array([0, 9, 1, 9, 1])) is None
 
 
 def test_two_sentences_by_hand():
