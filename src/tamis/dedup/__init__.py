@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from tamis.dedup.drops import cluster_sizes, combine, of_unit
     from tamis.dedup.exact import exact_duplicates
     from tamis.dedup.inmemory import deduplicate
+    from tamis.dedup.lines import LineOptions, remove_repeated_lines
     from tamis.dedup.minhash import sign
     from tamis.dedup.options import DedupOptions, band_names, scurve
+    from tamis.dedup.rehydration import rehydration_weights
     from tamis.dedup.verdicts import resolve
 
 _HOMES = {
     "Components": "components",
     "DedupOptions": "options",
+    "LineOptions": "lines",
     "band_names": "options",
     "candidates": "bands",
     "cluster_sizes": "drops",
@@ -28,6 +31,8 @@ _HOMES = {
     "find_components": "components",
     "from_datasketch": "bridge",
     "of_unit": "drops",
+    "rehydration_weights": "rehydration",
+    "remove_repeated_lines": "lines",
     "resolve": "verdicts",
     "scurve": "options",
     "sign": "minhash",
@@ -37,6 +42,7 @@ _HOMES = {
 __all__ = [
     "Components",
     "DedupOptions",
+    "LineOptions",
     "band_names",
     "candidates",
     "cluster_sizes",
@@ -46,6 +52,8 @@ __all__ = [
     "find_components",
     "from_datasketch",
     "of_unit",
+    "rehydration_weights",
+    "remove_repeated_lines",
     "resolve",
     "scurve",
     "sign",
