@@ -14,7 +14,7 @@ from tamis.text.kernel import kernel
 
 # Gold of news is tight, that of forums, shops and listings inclusive: this suits the mix. docs/extraction.md shows
 # what other values give on which kind of page.
-DEFAULT_RECALL = 0.5
+DEFAULT_RECALL = 0.6
 
 
 @kernel

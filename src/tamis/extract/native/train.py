@@ -40,10 +40,10 @@ class Recipe:
     trees: tuple[int, int] = (60, 50)
     leaves: tuple[int, int] = (31, 24)
     rates: tuple[float, float] = (0.12, 0.1)
-    inner_folds: int = 2
-    disguised: float = 0.35
+    inner_folds: int = 3
+    disguised: float = 0.4
     disguised_weight: float = 0.6
-    most_blocks: int = 250
+    most_blocks: int = 400
     sources: tuple[tuple[str, float], ...] = (("aeb", 4.0), ("miniweb", 0.5))
     threads: int = 1
     seed: int = 1
