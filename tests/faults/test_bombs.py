@@ -21,7 +21,6 @@ DEEDS = {
     "SLEEP": "timeout",
     "SPIN": "timeout",
     "RAISE": "error",
-    "KILLPARENT": "crash",
 }
 PAGES = 200
 PLACES = {5 + 23 * index: deed for index, deed in enumerate(DEEDS)}
@@ -36,7 +35,8 @@ def record(number: int, body: str) -> bytes:
 
 def page(number: int, deed: str = "") -> str:
     words = " ".join(f"word{(number * 7 + place) % 97}" for place in range(60))
-    return f"<html><head><title>{number}</title></head><body><p>{deed and f'!{deed}!'} Page {number} of many. {words}</p></body></html>"
+    told = f"!{deed}!" if deed else ""
+    return f"<html><head><title>{number}</title></head><body><p>{told} Page {number} of many. {words}</p></body></html>"
 
 
 def run(folder: Path, deeds: dict[int, str]) -> tuple[dict[str, str], list[dict[str, Any]]]:

@@ -58,5 +58,7 @@ def test_a_node_killed_in_the_middle_changes_nothing(
     assert killed.is_set()
     assert tree(tmp_path / "ray") == tree(tmp_path / "inline")
     assert inspect.fsck(str(tmp_path / "ray")).clean
-    summary = ray._private.internal_api.memory_summary(address=cluster.address, stats_only=True)
+    from ray._private.internal_api import memory_summary
+
+    summary = memory_summary(address=cluster.address, stats_only=True)
     assert "Spilled" not in summary, summary
