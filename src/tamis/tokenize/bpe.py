@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from tamis.tokenize import classes
 from tamis.tokenize.definition import Definition
 from tamis.tokenize.merge import EMPTY, MAX_IDS, SCAN_LIMIT, Ids32, Slots, byte_ranks, fill_pairs, merge
+from tamis.tokenize.ranks import byte_letters
 from tamis.tokenize.reference import Ids, Lengths, ReferenceEngine, calls
 from tamis.tokenize.split import Bytes, next_end, recognise
 from tamis.tokenize.unchecked import Words, aligned, overlapping_words, text_within, unchecked
@@ -27,7 +28,7 @@ from tamis.tokenize.unchecked import Words, aligned, overlapping_words, text_wit
 CACHE_LINES = 1 << 19  # 32 MiB, of which only what is used is ever resident
 KEY_BYTES = 31  # the last byte of the key is the size
 MOST_IDS = 11
-CALL_BYTES = 4 << 20  # text per kernel call: bounds the id buffer to four times as much
+CALL_BYTES = 1 << 20  # text per kernel call: bounds the id buffer to four times as much
 
 
 @unchecked
@@ -197,6 +198,9 @@ class KernelEngine:
             fill_tokens(self._spelt, self._offsets, self._tokens)
         self._masks = _masks()
         self._cache = aligned(CACHE_LINES * 8)
+        # New memory costs page faults, so ids are written to the same place in every call.
+        self._out = np.empty(CALL_BYTES + 1, np.int32)
+        self._width: type[np.unsignedinteger[Any]] = np.uint16 if definition.size <= 1 << 16 else np.uint32
         self._lock = Lock()  # the kernel drops the interpreter lock, and the cache is shared
         self._reference = reference
         self._added = _added(definition)
@@ -231,15 +235,20 @@ class KernelEngine:
     def _run(self, texts: pa.LargeStringArray, ids: bool) -> tuple[Lengths, Ids]:
         bounds, data = text_within(texts)
         lengths = np.zeros(len(texts), np.int64)
-        out = np.empty(int(bounds[-1] - bounds[0]) + 1 if ids else 0, np.int32)
+        room = int(bounds[-1] - bounds[0]) + 1 if ids else 0
         with self._lock:
+            if room > len(self._out):
+                self._out = np.empty(room, np.int32)
             total = encode_texts(
                 data, overlapping_words(data), self._masks, bounds, self._pattern, self._digits, self._flags,
                 self._letters, self._first, self._pairs, self._merged,
                 self._spelt, self._offsets, self._tokens,
-                self._cache, lengths, out,
+                self._cache, lengths, self._out[:room],
             )  # fmt: skip
-        return lengths, out[: total if ids else 0].view(np.uint32)
+            found: Ids = self._out[: total if ids else 0].astype(self._width)
+            if len(self._out) > 4 * CALL_BYTES:  # one long text is no reason to keep its room
+                self._out = np.empty(CALL_BYTES + 1, np.int32)
+        return lengths, found
 
 
 def _interleave(lengths: Lengths, odd: npt.NDArray[np.int64], ours: Ids, theirs: Ids) -> Ids:
@@ -273,13 +282,6 @@ def _added(definition: Definition) -> str:
     """Return a regular expression that finds added tokens which are not special, "" for none."""
     added = [token["content"] for token in definition.data.get("added_tokens") or () if not token.get("special")]
     return "|".join(re.escape(content) for content in sorted(added))
-
-
-def byte_letters() -> dict[str, int]:
-    """Return the byte that each letter of byte-level vocabularies stands for (GPT-2, encoder.py, bytes_to_unicode)."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
 
 
 def _spelling(vocab: dict[str, int], definition: Definition) -> list[bytes]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tamis.errors import ModelError, nearest
+from tamis.tokenize.ranks import from_ranks
+from tamis.tokenize.sentencepiece import from_model
 
 # Special tokens by the names they go under, best first; only tokens the file itself declares are ever used.
 END_NAMES = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|eos|>", "<|end|>", "<|im_end|>")
@@ -29,22 +31,34 @@ class Definition:
 
 
 def read(path: Path) -> Definition:
-    """Read a Hugging Face `tokenizer.json`. Raises ModelError where it is missing, damaged or something else."""
+    """Read a `tokenizer.json`, a SentencePiece `.model` or a `.tiktoken` file; the suffix says which.
+
+    Raises ModelError where it is missing, damaged or something else.
+    """
     try:
         payload = path.read_bytes()
     except OSError as error:
         raise ModelError(f"Cannot read the tokenizer {path}: {error.strerror}.", "Give a tokenizer.json.") from error
     try:
-        data = json.loads(payload)
+        data = _parsed(path, payload)
         ids = _ids(data)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        hint = "It should be a Hugging Face tokenizer.json; fetch it again or convert it to one."
+        hint = "It should be a Hugging Face tokenizer.json, a SentencePiece .model or a .tiktoken file; fetch it again."
         raise ModelError(f"{path} is not a tokenizer file: {type(error).__name__}: {error}.", hint) from error
     added = {token["content"]: int(token["id"]) for token in data.get("added_tokens") or () if token.get("special")}
     begin, end = _template(data, added)
     begin = begin or _configured(path, "bos_token", added) or _named(BEGIN_NAMES, added)
     end = end or _configured(path, "eos_token", added) or _named(END_NAMES, added)
     return Definition(path, hashlib.sha256(payload).hexdigest(), data, added, max(ids) + 1, begin, end)
+
+
+def _parsed(path: Path, payload: bytes) -> dict[str, Any]:
+    if path.suffix == ".model":
+        return from_model(payload)
+    if path.suffix == ".tiktoken":
+        return from_ranks(path, payload)
+    data: dict[str, Any] = json.loads(payload)
+    return data
 
 
 def pieces(data: dict[str, Any]) -> list[tuple[str, int]]:

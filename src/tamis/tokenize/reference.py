@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from tamis.columns import text_buffers
 from tamis.errors import ModelError
 from tamis.tokenize.definition import Definition, neutral
 
-Ids = npt.NDArray[np.uint32]
+Ids = npt.NDArray[np.unsignedinteger[Any]]
 Lengths = npt.NDArray[np.int64]
 
 # An Encoding weighs some twenty times its text, so no more than this much text is encoded at once.
