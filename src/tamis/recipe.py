@@ -14,6 +14,8 @@ from tamis.bounds import PerLanguage
 from tamis.errors import ConfigError
 from tamis.pipeline.executor import Executor, available_cpus
 from tamis.pipeline.executor import load as load_executor
+from tamis.pipeline.perplexity import PerplexitySettings
+from tamis.pipeline.perplexity import find as find_bundles
 from tamis.pipeline.settings import (
     ExtractSettings,
     LangidSettings,
@@ -39,6 +41,7 @@ SECTIONS = (
     "extract",
     "langid",
     "filters",
+    "perplexity",
     "dedup",
     "tokenize",
     "output",
@@ -77,6 +80,7 @@ class Recipe:
             dedup=self._dedup(),
             tokenize=self._tokenize(),
             output=self._section("output", OutputSettings, {}),
+            perplexity=self._perplexity(),
         )
 
     def _table(self, name: str) -> dict[str, Any]:
@@ -116,6 +120,16 @@ class Recipe:
         from tamis.dedup.options import DedupOptions
 
         return self._section("dedup", DedupOptions, {}) if "dedup" in self.tables else None
+
+    def _perplexity(self) -> PerplexitySettings | None:
+        if "perplexity" not in self.tables:
+            return None
+        if "bundles" not in self._table("perplexity"):
+            raise ConfigError("[perplexity] names no bundles.", "Give bundles = a folder, or a list of folders.")
+        return self._section("perplexity", PerplexitySettings, {"bundles": self._bundles})
+
+    def _bundles(self, value: Any) -> dict[str, str]:
+        return find_bundles(self.folder / path for path in ([value] if isinstance(value, str) else value))
 
     def _tokenize(self) -> TokenizeSettings:
         settings = self._section("tokenize", TokenizeSettings, {"shard_tokens": _count})

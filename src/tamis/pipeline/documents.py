@@ -16,6 +16,7 @@ from tamis.columns import cut, put
 from tamis.pipeline.curate import sifted_path
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.manifest import Receipt
+from tamis.pipeline.perplexity import ALL, BUCKET, bucket_tokens
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.sift import survivors
@@ -25,7 +26,6 @@ from tamis.schema import EXTRACTED
 
 DOCUMENTS = "documents"
 DEDUP = "dedup"
-BUCKET_ALL = "all"  # of languages without a perplexity model
 
 ROW_GROUP_BYTES = 64 << 20
 
@@ -50,9 +50,9 @@ def schema(settings: Settings) -> pa.Schema:
     """Return the columns of `documents/*.parquet`, signals last."""
     fixed = [field for field in EXTRACTED if field.name not in ("source_bytes", "bytes", "chars", "tokens", "text")]
     names = EXTRACTED.names
-    signals = [field for field in survivors(settings) if field.name not in names]
+    signals = [field for field in survivors(settings) if field.name not in (*names, BUCKET)]
     texts = [EXTRACTED.field(name) for name in ("text", "source_bytes", "bytes", "chars", "tokens")]
-    made = [pa.field("bucket", pa.large_string()), pa.field("cluster_size", pa.int64())]
+    made = [pa.field(BUCKET, pa.large_string()), pa.field("cluster_size", pa.int64())]
     return pa.schema([*fixed, *texts, *made, *signals])
 
 
@@ -119,12 +119,17 @@ class Finish:
         with pq.ParquetWriter(sink, target, compression="zstd", write_page_index=True) as writer:
             for code in languages:
                 first, documents, tokens = group, 0, 0
+                buckets: dict[str, int] = {}
                 for part in _of_language(batches, code):
                     writer.write_batch(part.select(target.names).cast(target), row_group_size=part.num_rows)
                     group += 1
                     documents += part.num_rows
                     tokens += pc.sum(part.column("tokens")).as_py()
+                    for name, count in bucket_tokens(part).items():
+                        buckets[name] = buckets.get(name, 0) + count
                 facts[code] = {"documents": documents, "tokens": tokens, "groups": [first, group]}
+                if self.settings.perplexity is not None:
+                    facts[code]["buckets"] = buckets
                 sink.rows += documents
         return {"languages": facts}
 
@@ -137,7 +142,9 @@ def _with_verdicts(batch: pa.RecordBatch, verdicts: pa.RecordBatch, rows: Any) -
     for name in ("reason", "kept_id", "similarity"):
         batch = put(batch, name, verdicts.column(name).take(index))
     batch = put(batch, "cluster_size", pc.fill_null(verdicts.column("cluster_size").take(index), 1))
-    return put(batch, "bucket", pa.array([BUCKET_ALL] * batch.num_rows, pa.large_string()))
+    if batch.schema.get_field_index(BUCKET) >= 0:
+        return batch
+    return put(batch, BUCKET, pa.array([ALL] * batch.num_rows, pa.large_string()))
 
 
 def _of_language(batches: list[pa.RecordBatch], code: str) -> Iterator[pa.RecordBatch]:

@@ -124,6 +124,8 @@ def _steps(settings: Settings) -> dict[str, Step]:
         "dedup": dedup,
         "output": output,
     }
+    if settings.perplexity is not None:
+        sift["perplexity"] = settings.perplexity.options()
     tokenize = {
         "tokenizer": encoder.checksum,
         "shard_tokens": settings.tokenize.shard_tokens,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tamis.bounds import Bound, plain
+from tamis.pipeline.perplexity import PerplexitySettings
 
 if TYPE_CHECKING:
     from tamis.dedup.options import DedupOptions
@@ -61,7 +62,8 @@ class OutputSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A resolved recipe. `filters` are chains in order, each a step of the ledger; `dedup` None: no deduplication."""
+    """A resolved recipe. `filters` are chains in order, each a step of the ledger; `dedup` None: no deduplication;
+    `perplexity` None: nothing is scored, and every bucket is `all`."""
 
     name: str
     read: ReadSettings
@@ -72,6 +74,7 @@ class Settings:
     dedup: DedupOptions | None
     tokenize: TokenizeSettings
     output: OutputSettings
+    perplexity: PerplexitySettings | None = None
 
     def language_options(self) -> dict[str, Any]:
         """Return what the language judgement depends on, as JSON holds it."""

@@ -16,7 +16,7 @@ from tamis.budget.ledger import Amount, Ledger, apportion
 from tamis.columns import byte_lengths, put
 from tamis.filters.chain import Chain, Sifted, sift
 from tamis.filters.rewrites import Rewrite
-from tamis.pipeline import models
+from tamis.pipeline import models, perplexity
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.settings import LangidSettings, Settings
 from tamis.schema import EXTRACTED, UNDETERMINED
@@ -41,7 +41,7 @@ class Sift:
             for chains in groups(self.settings.filters):
                 kept = self._by_chains(chains, kept)
             if kept.num_rows:
-                yield kept
+                yield perplexity.score(kept, self.settings.perplexity) if self.settings.perplexity else kept
 
     def _by_language(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         self.ledger.book_batch(LANGUAGE, "in", batch)
@@ -153,4 +153,5 @@ def survivors(settings: Settings) -> pa.Schema:
     fields = {field.name: field for field in EXTRACTED}
     for chain in settings.filters:
         fields |= {field.name: field for field in chain.columns if field.name not in fields}
+    fields |= {field.name: field for field in perplexity.added(settings)}
     return pa.schema(list(fields.values()))
