@@ -13,22 +13,25 @@ from rich.console import Console
 
 from tamis.errors import ConfigError, InputError
 
-train_app = typer.Typer(help="Train models from text.", no_args_is_help=True)
-models_app = typer.Typer(help="List and verify perplexity bundles.", no_args_is_help=True)
-
 
 def register(app: typer.Typer) -> None:
-    """Add the training and model commands to the command line."""
-    app.add_typer(train_app, name="train")
-    app.add_typer(models_app, name="models")
+    """Add `lm` to the group of training commands, which is made where there is none, and the group `models`."""
+    training = next((each.typer_instance for each in app.registered_groups if each.name == "train"), None)
+    if training is None:
+        training = typer.Typer(no_args_is_help=True, help="Train models and tokenizers.")
+        training.callback()(_group)
+        app.add_typer(training, name="train")
+    training.command("lm")(lm)
+    models = typer.Typer(no_args_is_help=True, help="List and verify perplexity bundles.")
+    models.command("list")(listed)
+    models.command("verify")(verify)
+    app.add_typer(models, name="models")
 
 
-@train_app.callback()
-def _train() -> None:
-    """Keep `lm` a command of its own while it is the only one."""
+def _group() -> None:
+    """Keep a group of one command a group."""
 
 
-@train_app.command()
 def lm(
     lang: Annotated[str, typer.Option(help="language code, such as swh or swh_Latn")],
     text: Annotated[list[str], typer.Option(help="text, one document a line, or JSONL with `text`; .gz too")],
@@ -78,7 +81,6 @@ def documents(path: Path) -> Iterator[str]:
         raise InputError(f"{path} cannot be read: {error}.", "Give UTF-8 text or JSONL, .gz or not.") from error
 
 
-@models_app.command("list")
 def listed(folder: Annotated[str, typer.Argument(help="a folder of bundles")] = ".") -> None:
     """List the bundles in a folder: language, n-grams, tokens trained on, licence, path."""
     from tamis.perplexity.bundle import MANIFEST, read_manifest
@@ -92,7 +94,6 @@ def listed(folder: Annotated[str, typer.Argument(help="a folder of bundles")] = 
         )
 
 
-@models_app.command()
 def verify(bundles: Annotated[list[str], typer.Argument(help="folders of bundles")]) -> None:
     """Compare every part of bundles with its checksum; a part that is not the bundle's is an error."""
     from tamis.perplexity.bundle import verify as verified

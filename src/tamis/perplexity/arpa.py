@@ -69,11 +69,18 @@ def _section(lines: Iterator[tuple[int, str]], order: int, known: dict[str, int]
         if order == 1 and names[0] not in known:
             known[names[0]] = len(words)
             words.append(names[0])
-        weight = float(fields[order + 1]) if len(fields) == order + 2 else 0.0
-        pair = float(fields[0]), weight
-        if not all(map(math.isfinite, pair)):
-            raise ValueError(f"line {number} has a number that is not finite")
+        pair = _number(fields[0], number), _number(fields[order + 1], number) if len(fields) == order + 2 else 0.0
         found[tuple(known.get(name, 0) for name in names)] = pair
+    return found
+
+
+def _number(field: str, line: int) -> float:
+    try:
+        found = float(field)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise ValueError(f"line {line} has {field!r} for a number")
     return found
 
 
@@ -113,7 +120,7 @@ def write(path: Path, words: Sequence[str], tables: Sequence[tuple[Words, Floats
         file.write(b"\n\\end\\\n")
 
 
-def _rows(names: np.ndarray, grams: Words, pairs: Floats, *, last: bool) -> Iterator[str]:  # type: ignore[type-arg]
+def _rows(names: np.ndarray, grams: Words, pairs: Floats, *, last: bool) -> Iterator[str]:
     for start in range(0, len(grams), 65536):
         part = names[grams[start : start + 65536]].tolist()
         numbers = pairs[start : start + 65536].tolist()

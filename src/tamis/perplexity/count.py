@@ -7,6 +7,7 @@ orders, their counts, and how many words each is preceded by come from one scan.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,7 @@ def word_bits(words: int) -> int:
 
 
 @kernel
-def windows(ids, order, bits, low, high, heads, tails):  # type: ignore[no-untyped-def]
+def windows(ids: Any, order: Any, bits: Any, low: Any, high: Any, heads: Any, tails: Any) -> Any:
     """Write the windows of `order` words whose last is in [low, high); returns how many.
 
     `ids` is a text of sentences, each begun by <s> and ended by </s>. The last word stands in the highest of the
@@ -69,12 +70,12 @@ def windows(ids, order, bits, low, high, heads, tails):  # type: ignore[no-untyp
 
 
 @kernel
-def _shifted(head, tail, bits):  # type: ignore[no-untyped-def]
+def _shifted(head: Any, tail: Any, bits: Any) -> Any:
     return (head << bits) | (tail >> (np.uint64(64) - bits)), tail << bits
 
 
 @kernel
-def sort(heads, tails, width):  # type: ignore[no-untyped-def]
+def sort(heads: Any, tails: Any, width: Any) -> Any:
     """Sort windows of `width` bits in place, by a radix sort that leaves out digits that are all alike."""
     size = len(heads)
     other_heads, other_tails = np.empty_like(heads), np.empty_like(tails)
@@ -107,7 +108,7 @@ def sort(heads, tails, width):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def word_at(head, tail, place, order, bits):  # type: ignore[no-untyped-def]
+def word_at(head: Any, tail: Any, place: Any, order: Any, bits: Any) -> Any:
     """Return the word `place` before the last of a window, 0 for none, as windows number them."""
     shift = (order - 1 - place) * bits
     mask = (_ONE << np.uint64(bits)) - _ONE
@@ -120,7 +121,7 @@ def word_at(head, tail, place, order, bits):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def sizes(heads, tails, order, bits):  # type: ignore[no-untyped-def]
+def sizes(heads: Any, tails: Any, order: Any, bits: Any) -> Any:
     """Return how many n-grams of each order sorted windows hold, shape (order,)."""
     found = np.zeros(order, np.int64)
     for index in range(len(heads)):
@@ -132,7 +133,7 @@ def sizes(heads, tails, order, bits):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _shared(heads, tails, index, order, bits):  # type: ignore[no-untyped-def]
+def _shared(heads: Any, tails: Any, index: Any, order: Any, bits: Any) -> Any:
     """Return how many last words a window shares with the one before it; `order` where the two are equal."""
     if index == 0:
         return 0
@@ -147,7 +148,7 @@ def _shared(heads, tails, index, order, bits):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def fill(heads, tails, order, length, bits, grams, raw, adjusted):  # type: ignore[no-untyped-def]
+def fill(heads: Any, tails: Any, order: Any, length: Any, bits: Any, grams: Any, raw: Any, adjusted: Any) -> Any:
     """Write the n-grams of `length` words in sorted windows of `order`: words, occurrences, adjusted counts."""
     row = -1
     for index in range(len(heads)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tamis.text.kernel import kernel
@@ -13,7 +15,7 @@ _TABLE_END = 0x30000
 
 
 @kernel
-def decode(data, position, end):  # type: ignore[no-untyped-def]
+def decode(data: Any, position: Any, end: Any) -> Any:
     """Return (code point, length) of the character at `position`; (0xFFFD, 1) where it is not valid UTF-8."""
     first = np.int64(data[position])
     if first < 0x80:
@@ -31,7 +33,9 @@ def decode(data, position, end):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def normalise(data, start, end, starts, table, kind, drop_selectors, out):  # type: ignore[no-untyped-def]
+def normalise(
+    data: Any, start: Any, end: Any, starts: Any, table: Any, kind: Any, drop_selectors: Any, out: Any
+) -> Any:
     """Write the line `data[start:end]` normalised into `out`; returns its length, or -1 where rules look at context.
 
     `out` must hold 18 bytes for each of the line's: no character becomes longer.
@@ -67,7 +71,7 @@ def normalise(data, start, end, starts, table, kind, drop_selectors, out):  # ty
 
 
 @kernel
-def escape(data, size, charsmap, replacements, out):  # type: ignore[no-untyped-def]
+def escape(data: Any, size: Any, charsmap: Any, replacements: Any, out: Any) -> Any:
     """Write `data[:size]` as SentencePiece normalises it: replacements, single spaces as U+2581, one put in front.
 
     Returns the length; `out` must hold 3 bytes for each of the input's, the longest replacement, and 3 more.
@@ -114,7 +118,7 @@ def escape(data, size, charsmap, replacements, out):  # type: ignore[no-untyped-
 
 
 @kernel
-def _put(out, written, byte):  # type: ignore[no-untyped-def]
+def _put(out: Any, written: Any, byte: Any) -> Any:
     if byte == 0x20:
         out[written], out[written + 1], out[written + 2] = _LOWER_1, _LOWER_2, _LOWER_3
         return written + 3
@@ -123,13 +127,14 @@ def _put(out, written, byte):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _longest(data, position, size, charsmap):  # type: ignore[no-untyped-def]
+def _longest(data: Any, position: Any, size: Any, charsmap: Any) -> Any:
     """Return (length, offset of its replacement) of the longest sequence of the map at `position`, (0, 0) for none.
 
     The walk through a Darts double array, as its `commonPrefixSearch` does it.
     """
     units = len(charsmap)
-    found, value = 0, 0
+    found: Any = 0
+    value: Any = 0
     if units == 0:
         return found, value
     unit = np.int64(charsmap[0])
@@ -150,7 +155,20 @@ def _longest(data, position, size, charsmap):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def segment(text, size, base, check, value, scores, unknown, unknown_score, best, came, piece, ids):  # type: ignore[no-untyped-def]
+def segment(
+    text: Any,
+    size: Any,
+    base: Any,
+    check: Any,
+    value: Any,
+    scores: Any,
+    unknown: Any,
+    unknown_score: Any,
+    best: Any,
+    came: Any,
+    piece: Any,
+    ids: Any,
+) -> Any:
     """Cut `text[:size]` into the pieces of greatest likelihood; returns how many, ids in `ids`.
 
     `best`, `came` and `piece` are scratch of size + 1. A run of characters that no piece covers is one unknown piece.
@@ -164,7 +182,7 @@ def segment(text, size, base, check, value, scores, unknown, unknown_score, best
         here = best[start]
         _, length = decode(text, start, size)
         covered = False
-        node = np.int64(0)
+        node: Any = np.int64(0)
         for index in range(start, size):
             step = np.int64(base[node]) + np.int64(text[index])
             if check[step] != node:

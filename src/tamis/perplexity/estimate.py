@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -179,13 +180,13 @@ def _stays(table: Table, threshold: int) -> npt.NDArray[np.bool_]:
 
 
 @kernel
-def _index(grams, keys, rows):  # type: ignore[no-untyped-def]
+def _index(grams: Any, keys: Any, rows: Any) -> Any:
     for row in range(len(grams)):
         rows[insert(keys, _key(grams, row, 0, grams.shape[1]))] = row
 
 
 @kernel
-def _key(grams, row, first, end):  # type: ignore[no-untyped-def]
+def _key(grams: Any, row: Any, first: Any, end: Any) -> Any:
     key = START
     for place in range(end - 1, first - 1, -1):
         key = mixed(key, grams[row, place])
@@ -210,7 +211,7 @@ def _gather(spill: _Spill, orders: list[_Order], thresholds: Sequence[int], amou
 
 
 @kernel
-def _extend(grams, adjusted, stays, amounts, keys, rows, sums):  # type: ignore[no-untyped-def]
+def _extend(grams: Any, adjusted: Any, stays: Any, amounts: Any, keys: Any, rows: Any, sums: Any) -> Any:
     last = grams.shape[1] - 1
     for row in range(len(grams)):
         slot = find(keys, _key(grams, row, 0, last))
@@ -264,7 +265,7 @@ def _unigrams(here: _Order, adjusted: Counts, discount: Doubles, words: int) -> 
 
 
 @kernel
-def _interpolate(grams, discounted, keys, rows, sums, below, likely):  # type: ignore[no-untyped-def]
+def _interpolate(grams: Any, discounted: Any, keys: Any, rows: Any, sums: Any, below: Any, likely: Any) -> Any:
     last = grams.shape[1] - 1
     for row in range(len(grams)):
         context = rows[find(keys, _key(grams, row, 0, last))]

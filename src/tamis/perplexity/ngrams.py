@@ -73,9 +73,10 @@ class NgramModel:
         encoded = json.dumps(head).encode()
         with path.open("wb") as file:
             file.write(_MAGIC + struct.pack("<I", len(encoded)) + encoded + text)
-            for array in (self.unigrams, self.keys, self.values):
+            arrays: tuple[npt.NDArray[Any], ...] = (self.unigrams, self.keys, self.values)
+            for array in arrays:
                 file.write(b"\0" * (-file.tell() % _ALIGN))
-                file.write(memoryview(np.ascontiguousarray(array)).cast("B"))
+                np.ascontiguousarray(array).tofile(file)
 
 
 def open_model(path: Path) -> NgramModel:
@@ -108,7 +109,7 @@ def open_model(path: Path) -> NgramModel:
 
 
 @kernel
-def mixed(state, number):  # type: ignore[no-untyped-def]
+def mixed(state: Any, number: Any) -> Any:
     """Return the key of an n-gram from that of the n-gram after its first word: START for no words, never 0."""
     key = (state ^ (np.uint64(number) + _ONE)) * _MULTIPLIER
     key ^= key >> _SHIFT
@@ -118,7 +119,7 @@ def mixed(state, number):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def find(keys, key):  # type: ignore[no-untyped-def]
+def find(keys: Any, key: Any) -> Any:
     """Return the slot of a key, or -1; `keys` has a power of two of slots, some of them free."""
     mask = np.uint64(len(keys) - 1)
     slot = key & mask
@@ -132,7 +133,7 @@ def find(keys, key):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def insert(keys, key):  # type: ignore[no-untyped-def]
+def insert(keys: Any, key: Any) -> Any:
     """Return the slot of a key, taking a free one where it has none."""
     mask = np.uint64(len(keys) - 1)
     slot = key & mask
@@ -143,7 +144,7 @@ def insert(keys, key):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def insert_all(grams, pairs, keys, values):  # type: ignore[no-untyped-def]
+def insert_all(grams: Any, pairs: Any, keys: Any, values: Any) -> Any:
     """Enter n-grams, shape (n, order), first word first, with their (probability, back-off) pairs."""
     for row in range(len(grams)):
         key = START
@@ -155,7 +156,7 @@ def insert_all(grams, pairs, keys, values):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def score_line(numbers, count, order, unigrams, keys, values):  # type: ignore[no-untyped-def]
+def score_line(numbers: Any, count: Any, order: Any, unigrams: Any, keys: Any, values: Any) -> Any:
     """Return log10 of the probability of `numbers[:count]` between <s> and </s>, float64.
 
     A longer n-gram is looked for only where the shorter one after its first word was found: readers see to it that

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tamis.perplexity.encode import decode, escape, normalise, segment
@@ -16,7 +18,7 @@ _RULES_GROW, _MAP_GROWS = 4, 16
 
 
 @kernel
-def contextual(offsets, data, kind):  # type: ignore[no-untyped-def]
+def contextual(offsets: Any, data: Any, kind: Any) -> Any:
     """Return whether each document has a character whose rules look at its neighbours, shape (n,), bool."""
     count = len(offsets) - 1
     found = np.zeros(count, np.bool_)
@@ -35,7 +37,7 @@ def contextual(offsets, data, kind):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _line(data, start, stop, ready, table, model, plain, escaped):  # type: ignore[no-untyped-def]
+def _line(data: Any, start: Any, stop: Any, ready: Any, table: Any, model: Any, plain: Any, escaped: Any) -> Any:
     """Write a line as SentencePiece searches it into `escaped`; returns its length."""
     starts, replaced, kind, selectors = table
     if ready:
@@ -47,7 +49,7 @@ def _line(data, start, stop, ready, table, model, plain, escaped):  # type: igno
 
 
 @kernel
-def _numbered(escaped, length, model, best, came, piece, ids):  # type: ignore[no-untyped-def]
+def _numbered(escaped: Any, length: Any, model: Any, best: Any, came: Any, piece: Any, ids: Any) -> Any:
     """Return how many pieces a line has, their word numbers in `ids`."""
     base, check, value, scores, unknown, unknown_score, _, _, numbers = model
     found = segment(escaped, length, base, check, value, scores, unknown, unknown_score, best, came, piece, ids)
@@ -57,7 +59,9 @@ def _numbered(escaped, length, model, best, came, piece, ids):  # type: ignore[n
 
 
 @kernel
-def score_documents(offsets, data, ready, join_lines, table, model, grams, totals, counts):  # type: ignore[no-untyped-def]
+def score_documents(
+    offsets: Any, data: Any, ready: Any, join_lines: Any, table: Any, model: Any, grams: Any, totals: Any, counts: Any
+) -> Any:
     """Fill `totals`, shape (n, 2): Σ log10 over all lines, and over those that are not blank; and `counts`, shape
     (n, 2): pieces with one more per line, and pieces.
 
@@ -99,7 +103,7 @@ def score_documents(offsets, data, ready, join_lines, table, model, grams, total
 
 
 @kernel
-def encode_documents(offsets, data, ready, join_lines, table, model):  # type: ignore[no-untyped-def]
+def encode_documents(offsets: Any, data: Any, ready: Any, join_lines: Any, table: Any, model: Any) -> Any:
     """Return the lines that are not blank as word numbers, each between <s> (1) and </s> (2); shape (tokens,)."""
     room, search, size = 0, 0, 0
     plain, escaped = np.zeros(0, np.uint8), np.zeros(0, np.uint8)
