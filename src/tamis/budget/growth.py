@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import lgamma
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +26,8 @@ Ints = npt.NDArray[np.int64]
 # Sightings past this count as this many: such text is everywhere and adds nothing to what is new.
 _MOST = 64
 _HALVES = 80
+# Half of fewer is no sample.
+LEAST_FILES = 4
 # Clusters' worth of the corpus-wide profile that every language is pulled towards.
 _PRIOR_CLUSTERS = 25.0
 
@@ -127,7 +128,7 @@ def unique(
     if not languages:
         return {}
     files = next(iter(languages.values())).files
-    if files < 4 or population < files:
+    if files < LEAST_FILES or population < files:
         raise ConfigError(
             f"The growth of unique text cannot be told from {files} of {population} files.",
             "Run on 4 files or more, and give the number of files of the whole crawl.",
@@ -174,7 +175,7 @@ def _interval(sightings: Sightings, point: float, spread: Floats, shrink: float,
     """Return the interval: half-samples deviate from the sample as the sample does from the crawl."""
     observed = float(sightings.profile().sum())
     spread = np.maximum(spread, 1e-9 * max(point, 1.0))
-    deviation = float(np.sqrt(np.mean((np.log(spread) - np.log(max(point, 1e-9))) ** 2)))
-    width = NormalDist().inv_cdf((1 + level) / 2) * deviation * shrink
+    # Their quantile, not their deviation: of rare languages a few halves run away, and the intervals with them.
+    width = float(np.quantile(np.abs(np.log(spread) - np.log(max(point, 1e-9))), level)) * shrink
     low, high = point * np.exp(-width), point * np.exp(width)
     return Estimate(float(point), max(float(low), observed), float(high), observed, level)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tamis.budget import scaling
 from tamis.budget.ledger import Amount, Ledger
+from tamis.budget.page import View, si
 from tamis.budget.summary import LanguageSummary, summarise
 
 
@@ -66,6 +68,70 @@ def drops(ledger: Ledger) -> Table:
         sums[step, reason] = sums.get((step, reason), Amount()) + amount
     for (step, reason), amount in sums.items():
         table.add_row(Text(step), Text(reason), f"{amount.documents:,}", f"{amount.tokens:,}")
+    return table
+
+
+def budget(view: View, *, budget: float | None = None, gpus: int = 1024) -> Iterator[Table]:
+    """Yield the tables of yield and supply by language, of estimates where there are any, and of the ladder's cost.
+
+    `budget` is FLOP to spend: each language is then data-bound or compute-bound at it.
+    """
+    yield _yields(view, budget)
+    if view.outlook is not None:
+        yield _outlook(view)
+    yield _ladder(view, gpus)
+
+
+def _yields(view: View, budget: float | None) -> Table:
+    names = ("medium tokens", "high tokens", "words", "sites", "effective", "top site", "largest model", "4 epochs")
+    table = _table("Language", *names, title=f"Budget of this run ({view.rule})")
+    table.add_column("bound" if budget else "")
+    table.add_column("note", overflow="fold")
+    for each in view.yields:
+        if each.medium.tokens:
+            fed = scaling.supply(float(each.high.tokens), scaling.rule(view.rule), budget=budget)
+            words = "–" if each.words is None else f"{each.words:,}"
+            sites = (
+                f"{each.domains.count:,}",
+                f"{each.domains.effective:.1f}",
+                f"{100 * each.domains.top_share:.0f} %",
+            )
+            numbers = (
+                f"{each.medium.tokens:,}",
+                f"{each.high.tokens:,}",
+                words,
+                *sites,
+                si(fed.once),
+                si(fed.repeated),
+            )
+            table.add_row(Text(each.language), *numbers, fed.bound, "; ".join(each.domains.flags))
+    return table
+
+
+def _outlook(view: View) -> Table:
+    assert view.outlook is not None
+    title = f"Estimates, 90 % intervals, from {view.outlook.sampled:,} of {view.outlook.crawl:,} files"
+    years = ("year, medium", "year, high") if view.outlook.year else ()
+    table = _table("Language", "crawl, medium", "crawl, high", *years, title=title)
+    for each in view.yields:
+        estimates = [each.crawl_medium, each.crawl_high]
+        estimates += [each.year_medium, each.year_high] if view.outlook.year else []
+        shown = (f"{si(e.value)} ({si(e.low)}–{si(e.high)})" if e else "–" for e in estimates)
+        table.add_row(Text(each.language), *shown)
+    table.caption = f"A language not seen has at most {si(view.outlook.unseen_limit)} tokens in the crawl."
+    return table
+
+
+def _ladder(view: View, gpus: int) -> Table:
+    title = f"Ladder: cost at {100 * view.utilisation:.0f} % of the peak of {view.gpu}"
+    table = _table("Parameters", "least tokens", "GPU hours", f"days on {gpus:,}", title=title)
+    for rung in scaling.ladder():
+        hours = scaling.gpu_hours(scaling.flops(rung.parameters, rung.tokens), view.gpu, view.utilisation)
+        table.add_row(si(rung.parameters), si(rung.tokens), f"{hours:,.0f}", f"{hours / 24 / gpus:,.1f}")
+    table.add_section()
+    for row in scaling.references():
+        used = f"{row.gpu}, {100 * row.utilisation:.1f} % of its peak"
+        table.add_row(f"{si(row.parameters)} (on record)", si(row.tokens), f"{row.hours:,.0f}", used)
     return table
 
 

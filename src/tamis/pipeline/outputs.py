@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from tamis.budget.assemble import as_json, assemble
 from tamis.budget.ledger import Ledger, from_table
-from tamis.budget.page import render
-from tamis.budget.summary import LanguageSummary, summarise
+from tamis.budget.page import View, render
+from tamis.budget.summary import LanguageSummary
 from tamis.pipeline import tokens
-from tamis.pipeline.duplicates import VERDICT
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.storage import Storage
 from tamis.warc.manifest import Source
 
 BUDGET = "report/budget.json"
 PAGE = "report/index.html"
+LOCK = "recipe.lock.json"
 
 
 def write_reports(storage: Storage, ledger: Ledger, receipts: Sequence[Receipt], problems: Sequence[Source]) -> None:
@@ -28,17 +28,38 @@ def write_reports(storage: Storage, ledger: Ledger, receipts: Sequence[Receipt],
     table = ledger.table()
     storage.write("ledger.parquet", _parquet(table))
     storage.write("ledger.csv", _csv(table))
-    languages = summarise(ledger)
-    clusters = [pair for each in receipts if each.step == VERDICT for pair in each.facts["cluster_sizes"]]
-    budget = {
-        "languages": [language.to_json() for language in languages],
-        "problems": [{"name": source.name, "problem": source.problem} for source in problems],
-        "notes": tokens.notes(receipts),
-        "cluster_sizes": clusters,
-    }
-    storage.write(BUDGET, (json.dumps(budget, indent=1, ensure_ascii=False) + "\n").encode())
-    storage.write("report/budget.csv", _csv(_budget_table(languages)))
-    storage.write(PAGE, render(ledger, languages, [(each.name, each.problem) for each in problems]).encode())
+    view = report_view(storage, ledger, receipts, problems)
+    storage.write(BUDGET, as_json(view).encode())
+    storage.write("report/budget.csv", _csv(_budget_table([each.summary for each in view.yields])))
+    storage.write(PAGE, render(view).encode())
+
+
+def report_view(
+    storage: Storage,
+    ledger: Ledger,
+    receipts: Sequence[Receipt],
+    problems: Sequence[Source],
+    *,
+    crawl: int | None = None,
+    year: int | None = None,
+    rule: str = "chinchilla",
+    gpu: str = "A100",
+    utilisation: float = 0.35,
+) -> View:
+    """Return what the report of a run shows; with `crawl` and `year` in files, estimates for them too."""
+    return assemble(
+        ledger,
+        receipts,
+        storage.open,
+        settings=(storage.read_json(LOCK) or {}).get("settings", {}),
+        problems=[(each.name, each.problem) for each in problems],
+        notes=tokens.notes(receipts),
+        crawl=crawl,
+        year=year,
+        rule=rule,
+        gpu=gpu,
+        utilisation=utilisation,
+    )
 
 
 def _budget_table(languages: Sequence[LanguageSummary]) -> pa.Table:
