@@ -122,7 +122,10 @@ def kills(chance: random.Random, times: int) -> dict[str, object]:
         output = root / "out"
         while shots < times:
             process = subprocess.Popen(
-                command(source, output, recipe, *options), start_new_session=True, stderr=subprocess.DEVNULL
+                command(source, output, recipe, *options),
+                start_new_session=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
             if _shoot(process, chance):
                 shots += 1
@@ -131,7 +134,7 @@ def kills(chance: random.Random, times: int) -> dict[str, object]:
             wrong += process.returncode != 0 or tree(output) != clean
             shutil.rmtree(output)
         code = subprocess.run(
-            command(source, output, recipe, *options), check=False, stderr=subprocess.DEVNULL
+            command(source, output, recipe, *options), check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ).returncode
         wrong += code != 0 or tree(output) != clean
         return {

@@ -39,7 +39,10 @@ log = logging.getLogger("tamis")
 
 
 class RayExecutor:
-    """Runs units as Ray tasks: on the cluster at `address`, the one already joined, or a local one."""
+    """Runs units as Ray tasks: on the cluster at `address`, the one already joined, or a local one of `workers` CPUs.
+
+    On a cluster every CPU is used; a task asks for `worker_memory` bytes of its node and may hold no more.
+    """
 
     def __init__(
         self, workers: int | None = None, address: str | None = None, worker_memory: int | None = None
@@ -59,7 +62,9 @@ class RayExecutor:
         yield from self._drive(cloudpickle.dumps(work), queue, retries)
 
     def _drive(self, code: bytes, queue: deque[Attempt], retries: Retries) -> Iterator[tuple[Receipt, ...]]:
-        task = ray.remote(num_cpus=1, max_retries=0)(run_unit)
+        # On a cluster Ray places by memory too, and an autoscaler sees what is needed.
+        share = self.worker_memory or 0 if self.address else 0
+        task = ray.remote(num_cpus=1, memory=share, max_retries=0)(run_unit)
         work = ray.put(code)
         flying: dict[Any, Attempt] = {}
         while queue or flying:
@@ -85,7 +90,8 @@ class RayExecutor:
 
     def _slots(self) -> int:
         """Return how many units may be in flight now: clusters grow, shrink, and lose nodes."""
-        return IN_FLIGHT_PER_CPU * (self.workers or max(1, int(ray.cluster_resources().get("CPU", 1))))
+        alone = self.workers if not self.address else None
+        return IN_FLIGHT_PER_CPU * (alone or max(1, int(ray.cluster_resources().get("CPU", 1))))
 
     def close(self) -> None:
         """Leave the cluster if this executor joined it."""
