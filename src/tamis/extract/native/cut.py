@@ -9,12 +9,28 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tamis.text.kernel import kernel
 
+Floats = npt.NDArray[np.float32]
+
 # Gold of news is tight, that of forums, shops and listings inclusive: this suits the mix. docs/extraction.md shows
 # what other values give on which kind of page.
-DEFAULT_RECALL = 0.6
+DEFAULT_RECALL = 1.0
+# What is less than half as likely as the likeliest block belongs to another text: teasers, comments.
+_LEAST_OF_BEST = 0.5
+
+
+def keep_blocks(chances: Floats, units: Floats, recall: float) -> tuple[npt.NDArray[np.uint8], float]:
+    """Return which blocks to keep, (blocks,) uint8, and the expected F-score of the page.
+
+    `chances` and `units` per block, float32; `recall` as in `choose`.
+    """
+    chosen = np.empty(len(chances), np.uint8)
+    score = choose(chances, units, float(recall), chosen)
+    chosen &= chances >= _LEAST_OF_BEST * chances.max(initial=0.0)
+    return chosen, float(score)
 
 
 @kernel

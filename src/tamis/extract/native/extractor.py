@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tamis.extract.extractor import Extracted
 from tamis.extract.native.assemble import MOST_ADDED, join_blocks
 from tamis.extract.native.blocks import Page, scan_page
-from tamis.extract.native.cut import DEFAULT_RECALL, choose
+from tamis.extract.native.cut import DEFAULT_RECALL, keep_blocks
 from tamis.extract.native.describe import describe_page
 from tamis.extract.native.head import Statements, article_body, read_statements
 from tamis.extract.native.model import load_model
@@ -34,8 +34,8 @@ class Found:
 class Native:
     """One linear pass, block features, small trees, the best cut.
 
-    `recall` is the beta of the F-score that the cut maximises: 1 suits evaluation against inclusive gold (comments,
-    listings), 0.5 keeps less, 2 keeps more. `markdown` marks headings and code.
+    `recall` is the beta of the F-score that the cut maximises: 0.4 keeps less (no comments, no teasers), 2 keeps more.
+    `markdown` marks headings and code.
     """
 
     recall: float = DEFAULT_RECALL
@@ -68,12 +68,12 @@ def extract_bytes(html: bytes, *, recall: float = DEFAULT_RECALL, markdown: bool
     described = describe_page(page)
     text, confidence = "", 0.0
     if len(page.blocks):
-        chosen = np.empty(len(page.blocks), np.uint8)
-        confidence = choose(load_model().chances(described), described.units, recall, chosen)
+        chances = load_model().chances(described)
+        chosen, confidence = keep_blocks(chances, described.units, recall)
         text = join_chosen(page, chosen, markdown)
     if float(described.units.sum()) < _FEW_UNITS and (stated := normal_form(article_body(page))):
         text, confidence = stated, 0.5
-    return Found(text, min(float(confidence), 1.0) if text else 0.0, read_statements(page))
+    return Found(text, min(confidence, 1.0) if text else 0.0, read_statements(page))
 
 
 def join_chosen(page: Page, chosen: npt.NDArray[np.uint8], markdown: bool) -> str:
