@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from tamis import budgets
 from tamis.errors import ConfigError, IncompleteError, TamisError
 from tamis.inspections import register as register_inspections
 from tamis.stages import register
@@ -131,24 +132,6 @@ def _candidates(recipe: Any) -> None:
 
 
 @app.command()
-def report(
-    output: OutputArgument,
-    csv: Annotated[bool, typer.Option("--csv", help="print the ledger as CSV")] = False,
-    json: Annotated[bool, typer.Option("--json", help="print the budget as JSON")] = False,
-) -> None:
-    """Print the ledger of a finished run: by step, by reason, by language."""
-    from tamis.budget.terminal import show
-    from tamis.pipeline.run import open_report
-
-    found = open_report(output)
-    if csv or json:
-        name = "ledger.csv" if csv else "report/budget.json"
-        sys.stdout.write(Path(output, name).read_text("utf-8"))
-        return
-    show(found.ledger, console())
-
-
-@app.command()
 def recipes() -> None:
     """List the recipes that ship with the package."""
     from tamis import recipe as shipped
@@ -205,6 +188,7 @@ def overrides(assignments: list[str] | None) -> dict[str, Any]:
 
 
 register(app)
+budgets.register(app)
 register_inspections(app)
 register_trainings(app)
 
