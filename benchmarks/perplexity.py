@@ -136,7 +136,7 @@ def speed(arguments: argparse.Namespace) -> None:
     started = time.process_time()
     found = [theirs.get_perplexity(text) for text in part]
     beside = sum(len(text.encode()) for text in part) / (time.process_time() - started) / 1e6
-    alike = sum(abs(a - b) <= 0.051 + 1e-4 * b for a, b in zip(mine, found, strict=False))
+    alike = int(sum(abs(a - b) <= 0.051 + 1e-4 * b for a, b in zip(mine, found, strict=False)))
     print(json.dumps({
         "bytes": size, "ours_MB_per_s": round(ours, 2), "datatrove_MB_per_s": round(beside, 2),
         "ratio": round(ours / beside, 1), "same_score": alike, "of": len(part),
