@@ -1,6 +1,6 @@
 """Train a tiny language model on a folder of token shards: `python examples/train_tiny/train.py OUT/tokens/eng_Latn`.
 
-It shows the three things a real loop needs: packed samples, this rank's share, and a state to resume from. PyTorch only.
+It shows what a real loop needs: packed samples, a rank's share of them, and no loss over document ends.
 """
 
 from __future__ import annotations

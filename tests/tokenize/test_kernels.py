@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from tokenizers import Regex, pre_tokenizers
 
 from tamis.tokenize import classes
 from tamis.tokenize.merge import EMPTY, SCAN_LIMIT, byte_ranks, fill_pairs, heap_merge, merge
-from tamis.tokenize.split import _CL100K, _DIGITS, _GPT2, _O200K, CL100K, GPT2, O200K, next_end, recognise
+from tamis.tokenize.split import _CL100K, _DIGITS, _GPT2, _O200K, CL100K, GPT2, O200K, lower_end, next_end, recognise
 from tamis.tokenize.unchecked import overlapping_words
 
 CASES = [(GPT2, 0, _GPT2)] + [
@@ -103,3 +106,37 @@ def test_scan_and_heap_merge_as_the_textbook_does(rules, text):
     assert ids[:count].tolist() == right
     ids = data.astype(np.int32)
     assert ids[: heap_merge(len(ids), ids, slots, targets)].tolist() == right
+
+
+@pytest.mark.slow
+def test_damaged_text_stays_within_bounds_with_the_checks_on(tmp_path):
+    script = """
+import numpy as np, pyarrow as pa
+from tamis.tokenize import load
+engine, random = load("default")._engine, np.random.default_rng(3)
+for size in (1, 7, 8, 9, 31, 33, 70, 300):
+    data = random.integers(0, 256, 40 * size).astype(np.uint8)
+    offsets = np.arange(0, len(data) + 1, size).astype(np.int64)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    texts = pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers)
+    assert engine.encode(texts)[0].sum() == engine.count(texts).sum() > 0
+    broken = pa.Array.from_buffers(pa.large_string(), 1, [None, pa.py_buffer(np.array([0, 10**6])), pa.py_buffer(data)])
+    try:
+        engine.encode(broken)
+    except ValueError:
+        continue
+    raise AssertionError("offsets beyond the data went through")
+"""
+    environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=250)
+
+
+def test_eight_letters_at_once_end_where_one_by_one_do():
+    text = b"abcdefgh|abcdefghi{zzz`abcdefgA" + bytes(range(256)) + b"abcdefghijklmnopqrstuvwxyz"
+    data = np.frombuffer(text, np.uint8)
+    for stop in (len(data), 20, 9, 8, 3):
+        for at in range(stop):
+            end = at
+            while end < stop and 97 <= text[end] <= 122:
+                end += 1
+            assert lower_end(data, overlapping_words(data), at, stop) == end
