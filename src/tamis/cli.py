@@ -14,7 +14,9 @@ from rich.markup import escape
 from tamis import budgets
 from tamis.errors import ConfigError, IncompleteError, TamisError
 from tamis.inspections import register as register_inspections
+from tamis.sifting import register as register_sifting
 from tamis.stages import register
+from tamis.tokenizers import register as register_tokenizers
 from tamis.trainings import register as register_trainings
 
 if TYPE_CHECKING:
@@ -188,9 +190,11 @@ def overrides(assignments: list[str] | None) -> dict[str, Any]:
 
 
 register(app)
+register_tokenizers(app)
 budgets.register(app)
 register_inspections(app)
 register_trainings(app)
+register_sifting(app)
 
 
 def main() -> None:
