@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any
 from tamis.filters.signal import signal
 
 if TYPE_CHECKING:
+    from tamis.filters.badwords import bad_words
+    from tamis.filters.boilerplate import boilerplate_lines
     from tamis.filters.c4 import c4_quality
     from tamis.filters.chain import Chain, Listed, Sifted, sift
     from tamis.filters.families import family
     from tamis.filters.fineweb import fineweb_quality
     from tamis.filters.gopher import gopher_quality
+    from tamis.filters.lengths import ccnet_length, mc4_paragraphs
+    from tamis.filters.nemo import nemo_rules
+    from tamis.filters.pii import pii_masking
+    from tamis.filters.redpajama import redpajama_signals
     from tamis.filters.refinedweb import refinedweb_lines
     from tamis.filters.registry import build, chains, load_module
     from tamis.filters.repetition import gopher_repetition
@@ -46,6 +52,13 @@ _HOMES = {
     "gopher_quality": "gopher",
     "gopher_repetition": "repetition",
     "refinedweb_lines": "refinedweb",
+    "ccnet_length": "lengths",
+    "mc4_paragraphs": "lengths",
+    "redpajama_signals": "redpajama",
+    "nemo_rules": "nemo",
+    "bad_words": "badwords",
+    "boilerplate_lines": "boilerplate",
+    "pii_masking": "pii",
     "url_rules": "url",
 }
 
@@ -57,8 +70,11 @@ __all__ = [
     "Rule",
     "Sifted",
     "Signal",
+    "bad_words",
+    "boilerplate_lines",
     "build",
     "c4_quality",
+    "ccnet_length",
     "chains",
     "column",
     "family",
@@ -67,7 +83,11 @@ __all__ = [
     "gopher_repetition",
     "keep",
     "load_module",
+    "mc4_paragraphs",
+    "nemo_rules",
     "per_document",
+    "pii_masking",
+    "redpajama_signals",
     "refinedweb_lines",
     "rewrite",
     "sift",

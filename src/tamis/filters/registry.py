@@ -32,6 +32,13 @@ _FAMILIES = {
     "fineweb_quality": "tamis.filters.fineweb",
     "refinedweb_lines": "tamis.filters.refinedweb",
     "url_rules": "tamis.filters.url",
+    "ccnet_length": "tamis.filters.lengths",
+    "mc4_paragraphs": "tamis.filters.lengths",
+    "redpajama_signals": "tamis.filters.redpajama",
+    "nemo_rules": "tamis.filters.nemo",
+    "bad_words": "tamis.filters.badwords",
+    "boilerplate_lines": "tamis.filters.boilerplate",
+    "pii_masking": "tamis.filters.pii",
 }
 
 _CHAINS: dict[str, Callable[..., Chain]] = {}
@@ -77,7 +84,8 @@ def build(specs: Sequence[Mapping[str, Any]], resolve_language: Callable[[str], 
     """Return one Chain for each `[[filters]]` table of a recipe.
 
     A table names a `chain` (other keys are its parameters) or a signal to `keep` (with `at_least`, `at_most`), and
-    may set `name`. A bound given as a table is per language; its codes are resolved by `resolve_language`.
+    may set `name`, and for a chain `thresholds` (a file of `tamis train thresholds`, or "shipped"). A bound given as a
+    table is per language; its codes are resolved by `resolve_language`.
     Raises `ConfigError` on unknown chains, signals and parameters, naming the nearest valid one.
     """
     return [_build(dict(spec), resolve_language) for spec in specs]
@@ -118,7 +126,12 @@ def _build(spec: dict[str, Any], resolve_language: Callable[[str], str]) -> Chai
     family = str(spec.pop("chain"))
     make = find_chain(family)
     kinds = {p.name: str(p.annotation) for p in inspect.signature(make).parameters.values()}
+    thresholds = spec.pop("thresholds", None)
     made = make(**_arguments(family, kinds, spec, resolve_language))
+    if thresholds is not None:
+        from tamis.filters.thresholds import fitted
+
+        made = fitted(made, str(thresholds))
     return Chain(made, name=title or family)
 
 
