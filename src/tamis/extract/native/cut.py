@@ -19,6 +19,7 @@ Floats = npt.NDArray[np.float32]
 # what other values give on which kind of page.
 DEFAULT_RECALL = 1.0
 # What is less than half as likely as the likeliest block belongs to another text: teasers, comments.
+# Asked for more recall, the cut is as much milder.
 _LEAST_OF_BEST = 0.5
 
 
@@ -29,7 +30,7 @@ def keep_blocks(chances: Floats, units: Floats, recall: float) -> tuple[npt.NDAr
     """
     chosen = np.empty(len(chances), np.uint8)
     score = choose(chances, units, float(recall), chosen)
-    chosen &= chances >= _LEAST_OF_BEST * chances.max(initial=0.0)
+    chosen &= chances >= _LEAST_OF_BEST / max(recall, 1.0) * chances.max(initial=0.0)
     return chosen, float(score)
 
 
