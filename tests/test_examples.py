@@ -18,6 +18,7 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
         ("02_own_filters.py", ["documents", "tokens"]),
         ("03_three_functions.py", ["Le pont", "deu_Latn", "eng_Latn", "fra_Latn", "kept_row"]),
         ("04_read_tokens.py", ["documents;", "by rank:"]),
+        ("05_import.py", ["first_line_chars", "documents"]),
     ],
 )
 def test_the_example_runs(name: str, words: list[str], tmp_path: Path) -> None:

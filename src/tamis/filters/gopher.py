@@ -3,7 +3,7 @@
 We differ by default (variant "tamis"): words are those of every script, their length counts letters by what a letter
 of their script is worth, signs standing alone count as words without a letter, and stop words are the language's own.
 Bounds are lowered or raised for a language by the facts of `data/languages.tsv`. The variant "datatrove" is datatrove's
-`GopherQualityFilter`, definition by definition.
+`GopherQualityFilter`, definition by definition; "dolma", "dclm" and "paper" are in `variants`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from tamis.filters.datatrove import QUALITY, Quality, pick
 from tamis.filters.families import family
 from tamis.filters.rule import OPEN, keep
 from tamis.filters.signal import Signal, register
+from tamis.filters.variants import NAMES, STOP_WORDS, TYPE, Variant
 from tamis.filters.walked import (
+    Field,
     default_line_counts,
     line_share,
     own_stop_words,
@@ -31,6 +33,7 @@ from tamis.text.stopwords import wanted_stop_words
 
 GOPHER = "Rae et al. 2021, arXiv 2112.11446, §A1.1"
 VARIANTS = ("tamis", "datatrove")
+OLD_VARIANTS = ("dolma", "dclm", "paper")
 
 ENGLISH_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 
@@ -92,8 +95,11 @@ def _signals(variant: str, stop_words: tuple[str, ...], words: Callable[[str], l
         stops = stop_words or ENGLISH_STOP_WORDS
         base = Signal("datatrove_quality", ("text",), Quality(words, frozenset(stops)), type=pa.large_binary())
         return {name: pick(base, QUALITY, name) for name in QUALITY}
+    if variant in OLD_VARIANTS:
+        whole = Signal(f"{variant}_quality", ("text",), Variant(variant, stop_words or STOP_WORDS), type=TYPE)
+        return {name: Signal(name, (whole,), Field(name)) for name in NAMES}
     if variant != "tamis":
-        raise errors.unknown("variant of gopher_quality", variant, VARIANTS)
+        raise errors.unknown("variant of gopher_quality", variant, (*VARIANTS, *OLD_VARIANTS))
     ours = (
         word_count,
         mean_word_letters,
