@@ -1,6 +1,6 @@
 """The native extractor beside trafilatura and resiliparse on the same pages, one core, one run.
 
-    python benchmarks/extraction_native.py [--data ../shared/data/extraction] [--pages N] [--only wceb,aeb,daniel]
+    python -P benchmarks/extraction_native.py [--data ../shared/data/extraction] [--pages N] [--only wceb,aeb,daniel]
 
 Speed is from UTF-8 bytes to text. The model that ships was trained on wceb and aeb: its F1 there flatters it, and the
 figures to trust are the cross-validated ones on its card. On daniel nothing was trained.
