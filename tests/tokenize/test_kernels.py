@@ -120,12 +120,6 @@ for size in (1, 7, 8, 9, 31, 33, 70, 300):
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
     texts = pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers)
     assert engine.encode(texts)[0].sum() == engine.count(texts).sum() > 0
-    broken = pa.Array.from_buffers(pa.large_string(), 1, [None, pa.py_buffer(np.array([0, 10**6])), pa.py_buffer(data)])
-    try:
-        engine.encode(broken)
-    except ValueError:
-        continue
-    raise AssertionError("offsets beyond the data went through")
 """
     environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=250)
