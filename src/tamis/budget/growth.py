@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import lgamma
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -175,7 +176,7 @@ def _interval(sightings: Sightings, point: float, spread: Floats, shrink: float,
     """Return the interval: half-samples deviate from the sample as the sample does from the crawl."""
     observed = float(sightings.profile().sum())
     spread = np.maximum(spread, 1e-9 * max(point, 1.0))
-    # Their quantile, not their deviation: of rare languages a few halves run away, and the intervals with them.
-    width = float(np.quantile(np.abs(np.log(spread) - np.log(max(point, 1e-9))), level)) * shrink
+    deviation = float(np.sqrt(np.mean((np.log(spread) - np.log(max(point, 1e-9))) ** 2)))
+    width = NormalDist().inv_cdf((1 + level) / 2) * deviation * shrink
     low, high = point * np.exp(-width), point * np.exp(width)
     return Estimate(float(point), max(float(low), observed), float(high), observed, level)
