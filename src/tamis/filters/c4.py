@@ -102,7 +102,7 @@ class TakeBlock:
         return Rewritten(pc.struct_field(block, "text"), removed)
 
 
-@family(source=C4)
+@family(source=C4, english=("datatrove",))
 def c4_quality(
     *,
     variant: str = "tamis",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ParamSpec
 
@@ -16,10 +16,14 @@ from tamis.filters.rule import Rule
 P = ParamSpec("P")
 
 
-def family(source: str) -> Callable[[Callable[P, Chain]], Callable[P, Chain]]:
+ENGLISH = ("eng_Latn",)
+
+
+def family(source: str, *, english: Sequence[str] = ()) -> Callable[[Callable[P, Chain]], Callable[P, Chain]]:
     """Register a function that returns a Chain as a family of filters, under the function's name.
 
-    `source` names where its default bounds come from. In the listing of a chain, a bound that differs from the
+    `source` names where its default bounds come from; `english` the variants whose definitions know English alone
+    ("*" for every one), which marks their rules. In the listing of a chain, a bound that differs from the
     family's default (for the same variant) has the origin "given".
     """
 
@@ -29,7 +33,11 @@ def family(source: str) -> Callable[[Callable[P, Chain]], Callable[P, Chain]]:
             chain = make(*args, **kwargs)
             usual = _usual(make, kwargs)
             name = make.__name__
-            steps = [_signed(step, usual, source, name) if isinstance(step, Rule) else step for step in chain.steps]
+            only = ENGLISH if "*" in english or kwargs.get("variant", "tamis") in english else ()
+            steps = [
+                replace(_signed(step, usual, source, name), languages=only) if isinstance(step, Rule) else step
+                for step in chain.steps
+            ]
             return Chain(*steps, name=name)
 
         add_chain(make.__name__, made)

@@ -47,7 +47,7 @@ bullet_line_share = register(line_share(default_line_counts(), "bullet_line_shar
 ellipsis_line_share = register(line_share(default_line_counts(), "ellipsis_line_share", "ellipsis_lines", "lines"))
 
 
-@family(source=GOPHER)
+@family(source=GOPHER, english=("datatrove", *OLD_VARIANTS))
 def gopher_quality(
     *,
     variant: str = "tamis",

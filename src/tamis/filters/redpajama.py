@@ -71,7 +71,7 @@ class Part:
         return pc.struct_field(measured, self.name)
 
 
-@family(source=RPV2)
+@family(source=RPV2, english=("*",))
 def redpajama_signals(
     *,
     min_words: Bound = OPEN,

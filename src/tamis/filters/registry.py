@@ -10,6 +10,7 @@ import inspect
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,11 +85,32 @@ def build(specs: Sequence[Mapping[str, Any]], resolve_language: Callable[[str], 
     """Return one Chain for each `[[filters]]` table of a recipe.
 
     A table names a `chain` (other keys are its parameters) or a signal to `keep` (with `at_least`, `at_most`), and
-    may set `name`, and for a chain `thresholds` (a file of `tamis train thresholds`, or "shipped"). A bound given as a
+    may set `name`, and for a chain `thresholds` (a file of `tamis train thresholds`, or "shipped") and `force`
+    (judge languages that the rules do not know; see `require_languages`). A bound given as a
     table is per language; its codes are resolved by `resolve_language`.
     Raises `ConfigError` on unknown chains, signals and parameters, naming the nearest valid one.
     """
     return [_build(dict(spec), resolve_language) for spec in specs]
+
+
+def require_languages(chains: Sequence[Chain], languages: Sequence[str] | None) -> None:
+    """Raise ConfigError where a rule that knows some languages alone would judge another.
+
+    `languages` are those that the chains will see, None for any. A recipe's table with `force = true` is exempt.
+    """
+    from tamis.filters.rule import Rule
+
+    for chain in chains:
+        for rule in chain.steps:
+            if not isinstance(rule, Rule) or not rule.languages:
+                continue
+            others = ["every language"] if languages is None else sorted(set(languages) - set(rule.languages))
+            if others:
+                raise errors.ConfigError(
+                    f"{rule.family or chain.name}: {rule.reason} knows {', '.join(rule.languages)} alone and would judge "
+                    f"{', '.join(others)}.",
+                    "Keep those languages only ([langid] keep), take the default variant, or set force = true.",
+                )
 
 
 def load_module(path: str | Path) -> Any:
@@ -126,13 +148,22 @@ def _build(spec: dict[str, Any], resolve_language: Callable[[str], str]) -> Chai
     family = str(spec.pop("chain"))
     make = find_chain(family)
     kinds = {p.name: str(p.annotation) for p in inspect.signature(make).parameters.values()}
-    thresholds = spec.pop("thresholds", None)
+    thresholds, force = spec.pop("thresholds", None), spec.pop("force", False)
     made = make(**_arguments(family, kinds, spec, resolve_language))
     if thresholds is not None:
         from tamis.filters.thresholds import fitted
 
         made = fitted(made, str(thresholds))
+    if force:
+        made = _forced(made)
     return Chain(made, name=title or family)
+
+
+def _forced(chain: Chain) -> Chain:
+    from tamis.filters.chain import Chain
+    from tamis.filters.rule import Rule
+
+    return Chain(*(replace(step, languages=()) if isinstance(step, Rule) else step for step in chain.steps))
 
 
 def _arguments(

@@ -37,7 +37,8 @@ class Rule:
     """Keep documents whose `signal` lies in [`at_least`, `at_most`], both ends included.
 
     A NaN bound binds nothing; a value that is NaN or null misses every bound there is. `origin` says where the
-    numbers come from, `family` which chain they belong to.
+    numbers come from, `family` which chain they belong to. `languages` are those whose text the rule can judge, where
+    its definition knows no others; empty for all.
     """
 
     signal: Signal
@@ -45,6 +46,7 @@ class Rule:
     at_most: Bound = OPEN
     origin: str = "given"
     family: str = ""
+    languages: tuple[str, ...] = ()
 
     @property
     def reason(self) -> str:
