@@ -107,8 +107,8 @@ def require_languages(chains: Sequence[Chain], languages: Sequence[str] | None) 
             others = ["every language"] if languages is None else sorted(set(languages) - set(rule.languages))
             if others:
                 raise errors.ConfigError(
-                    f"{rule.family or chain.name}: {rule.reason} knows {', '.join(rule.languages)} alone and would judge "
-                    f"{', '.join(others)}.",
+                    f"{rule.family or chain.name}: {rule.reason} knows {', '.join(rule.languages)} alone "
+                    f"and would judge {', '.join(others)}.",
                     "Keep those languages only ([langid] keep), take the default variant, or set force = true.",
                 )
 
