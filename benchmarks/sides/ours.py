@@ -1,4 +1,4 @@
-"""Our side: a recipe over one WARC, in this process. Arguments: WARC, output, recipe, overrides (JSON), warm-up WARC."""
+"""Our side: a recipe over one WARC, in this process. Arguments: WARC, output, recipe, overrides, warm-up WARC."""
 
 from __future__ import annotations
 

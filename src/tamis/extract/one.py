@@ -10,7 +10,7 @@ from tamis.extract.extractor import Extracted, Failure
 from tamis.extract.plain import Plain
 from tamis.extract.sandbox import Sandbox
 
-DEFAULT = "trafilatura"
+DEFAULT = "native"
 
 
 @dataclass(frozen=True, slots=True)

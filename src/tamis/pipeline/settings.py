@@ -27,7 +27,7 @@ class ReadSettings:
 class ExtractSettings:
     """Which extractor turns HTML into text, and what bounds it."""
 
-    extractor: str = "resiliparse"
+    extractor: str = "native"
     options: Mapping[str, Any] = field(default_factory=dict)
     fallback: str | None = None
     deadline_seconds: float = 10.0
