@@ -151,7 +151,7 @@ def write_inputs(folder: Path, texts: pa.LargeStringArray) -> None:
     with pa.OSFile(str(folder / "texts.arrow"), "wb") as sink:
         table = pa.table([texts], ["text"])
         with pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table, max_chunksize=4096)
+            writer.write_table(table)  # one batch: taking rows out of many chunks would cost more than comparing them
     np.save(folder / "values.npy", values)
     dtype = np.dtype([*((f"v{i}", "<u8") for i in range(8)), ("doc", "<u4")])
     for band in range(14):
@@ -189,10 +189,10 @@ def clusters_of_tamis(folder: Path, options: DedupOptions, *, verify: bool = Tru
 
 def _resolved(folder: Path, part: int, options: DedupOptions) -> pa.Table:
     file = pa.ipc.open_file(pa.memory_map(str(folder / "texts.arrow")))
-    texts = file.read_all().column(0)
+    texts = file.get_batch(0).column(0)
     return resolve(
         _read(folder / f"part-{part}.arrow"),
-        lambda docs: texts.take(pa.array(rows_of(docs))).combine_chunks(),
+        lambda docs: texts.take(pa.array(rows_of(docs))),
         options,
         memory=MEMORY,
         scratch=folder,

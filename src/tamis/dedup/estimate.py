@@ -32,6 +32,11 @@ _SIGN_RATE = 180e6
 _VERDICT_BYTES = 120
 
 
+def held(memory: int) -> int:
+    """Return what may be sorted and compared at once, in bytes, for a process of `memory` bytes in all."""
+    return max(memory - _BASE_BYTES, memory // 2)
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """What is to be deduplicated.
@@ -65,11 +70,12 @@ def estimate(load: Workload, options: DedupOptions, *, memory: int, slowness: fl
     rows = near * bands * _MET
     signatures = load.documents * (20.5 + 8 * bands + (4 * load.words if options.stored else 0))
     sorting = load.documents * _SORTED_BYTES
-    spilled = 32 * load.documents if 56 * load.documents > memory else 0
+    room = held(memory)
+    spilled = 32 * load.documents if 56 * load.documents > room else 0
     met = rows * _NOT_EXACT / load.partitions
     sets = 4 * load.words * near * _NOT_EXACT / load.partitions
-    resolving = met * _HELD_BYTES + min(sets, 0.75 * memory)
-    peak = _BASE_BYTES + max(min(sorting, 0.8 * memory), resolving, 0.6 * near * _VERDICT_BYTES)
+    resolving = met * _HELD_BYTES + min(sets, 0.75 * room)
+    peak = _BASE_BYTES + max(min(sorting, room), resolving, 0.6 * near * _VERDICT_BYTES)
     # Sorting grows by the logarithm; the figure holds for a million documents.
     growth = np.log2(max(load.documents, 2)) / np.log2(1e6)
     seconds = load.documents * (bands + 1) * _PAIR * growth + rows * _CLUSTER + near * _NOT_EXACT * load.words * _VERIFY

@@ -19,6 +19,7 @@ from tamis.dedup.bands import BUCKETS, candidates
 from tamis.dedup.components import MEMBERS, Buckets, Components, find_components
 from tamis.dedup.documents import Docs, document_ids, rows_of, units_of
 from tamis.dedup.drops import combine, of_unit
+from tamis.dedup.estimate import held
 from tamis.dedup.exact import exact_duplicates, url_duplicates
 from tamis.dedup.options import DedupOptions, band_names
 from tamis.dedup.ranking import priorities, rank_column
@@ -74,7 +75,8 @@ def _path(step: str, shard: str) -> str:
 class Deduplicate:
     """The work of the pair, cluster, resolve and verdict shards. Payloads have `units`: their names in manifest order.
 
-    `memory` in bytes bounds what one shard sorts and compares at once; the answer does not depend on it.
+    `memory` in bytes bounds the process that does one shard, its libraries included, from half a gigabyte up; below,
+    half of it is for what is sorted and compared at once. The answer does not depend on it.
     """
 
     options: DedupOptions
@@ -95,7 +97,7 @@ class Deduplicate:
             table = self._exact(shelf, scratch)
             return [self._write(path, table.schema, table.to_batches())], {"documents": table.num_rows}
         streams = self._signatures(shelf, ["language", band_names(self.options)[band]])
-        batches = candidates(streams, band, self.options, memory=self.memory, scratch=scratch)
+        batches = candidates(streams, band, self.options, memory=held(self.memory), scratch=scratch)
         entry = self._write(path, BUCKETS, batches)
         return [entry], {"documents": entry.rows}
 
@@ -105,9 +107,9 @@ class Deduplicate:
         with ExitStack() as stack:
             if self.options.urls:
                 streams = self._ranked(shelf, ["language"], stack, urls=True)
-                urls = url_duplicates(streams, self.options, memory=self.memory, scratch=scratch)
+                urls = url_duplicates(streams, self.options, memory=held(self.memory), scratch=scratch)
             streams = self._ranked(shelf, ["language", "exact"], stack)
-            return exact_duplicates(streams, self.options, memory=self.memory, scratch=scratch, urls=urls)
+            return exact_duplicates(streams, self.options, memory=held(self.memory), scratch=scratch, urls=urls)
 
     def _ranked(self, shelf: Shelf, columns: list[str], stack: ExitStack, *, urls: bool = False) -> Stream:
         """Yield signatures with `priority`, where the survivor is not simply the first; with `urls`, keyed by URL."""
@@ -198,7 +200,7 @@ class Deduplicate:
                 batch = pa.record_batch([read(docs)], [name])
                 return batch if rank is None else batch.append_column("priority", rank(docs))
 
-            near = resolve(members, fetch, self.options, memory=self.memory, scratch=scratch)
+            near = resolve(members, fetch, self.options, memory=held(self.memory), scratch=scratch)
         return [self._write(_path(RESOLVE, shard.name), near.schema, near.to_batches())], {"documents": near.num_rows}
 
     def _verdict(self, shard: Shard, _: Path) -> tuple[list[FileEntry], dict[str, Any]]:
