@@ -13,7 +13,6 @@ import pytest
 
 from tamis.filters import c4_quality, fineweb_quality, gopher_quality, gopher_repetition, refinedweb_lines
 from tamis.text.scripts import main_scripts
-from tamis.text.stopwords import stop_words
 
 TATOEBA = Path(__file__).resolve().parents[2] / "../shared/data/text/tatoeba-laser/tatoeba.tsv.gz"
 FAMILIES = [gopher_repetition, gopher_quality, c4_quality, fineweb_quality, refinedweb_lines]
@@ -33,10 +32,9 @@ def documents() -> dict[str, list[str]]:
     made = {}
     for code, found in sentences.items():
         distinct = list(dict.fromkeys(found))
-        named = f"{code}_{main_scripts([' '.join(distinct)])[0]}"
-        language = (
-            named if named in stop_words() else next((c for c in stop_words() if c.startswith(f"{code}_")), named)
-        )
+        script = main_scripts([" ".join(distinct)])[0]
+        # Han and Kana are parts of writing systems with codes of their own.
+        language = {"Hani": f"{code}_Hans", "Hira": f"{code}_Jpan"}.get(script, f"{code}_{script}")
         groups = [distinct[start : start + 24] for start in range(0, len(distinct) - 23, 24)]
         if len(groups) >= 8:
             made[language] = ["\n".join(" ".join(group[n : n + 6]) for n in range(0, 24, 6)) for group in groups]

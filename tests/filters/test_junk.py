@@ -15,7 +15,6 @@ import pytest
 
 from tamis.filters import Chain, c4_quality, fineweb_quality, gopher_quality, gopher_repetition
 from tamis.text.scripts import main_scripts
-from tamis.text.stopwords import stop_words
 from tamis.text.words import words
 
 TATOEBA = Path(__file__).resolve().parents[2] / "../shared/data/text/tatoeba-laser/tatoeba.tsv.gz"
@@ -52,9 +51,9 @@ def languages() -> dict[str, tuple[list[str], list[str]]]:
     for code, texts in found.items():
         sentences = list(dict.fromkeys(texts))
         if len(sentences) >= 200:
-            named = f"{code}_{main_scripts([' '.join(sentences)])[0]}"
-            near = [each for each in stop_words() if each.startswith(f"{code}_")]
-            language = named if named in near or not near else near[0]
+            script = main_scripts([" ".join(sentences)])[0]
+            # Han and Kana are parts of writing systems with codes of their own.
+            language = {"Hani": f"{code}_Hans", "Hira": f"{code}_Jpan"}.get(script, f"{code}_{script}")
             made[language] = sentences, sorted(set(words("\n".join(sentences))))
     return made
 

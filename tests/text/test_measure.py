@@ -106,7 +106,7 @@ def test_runs_cost_nothing_when_not_asked_for() -> None:
 def test_stop_words_are_distinct_and_by_language() -> None:
     import pyarrow as pa
 
-    rows = ["The the OF it", "le la les de", "le la les de", "the of"]
+    rows = ["The the OF and", "le la les de", "le la les de", "the of"]
     languages = pa.array(["eng_Latn", "fra_Latn", "eng_Latn", None])
     counted = measure(rows, default_tables(), languages=languages)["stop_words"].tolist()
     assert counted[0] == 3 and counted[1] >= 3 and counted[2:] == [0, 0]
