@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from tamis import budgets
-from tamis.errors import ConfigError, IncompleteError, TamisError
+from tamis.errors import IncompleteError, TamisError
 from tamis.inspections import register as register_inspections
+from tamis.sifting import overrides
 from tamis.sifting import register as register_sifting
 from tamis.stages import register
 from tamis.tokenizers import register as register_tokenizers
@@ -173,20 +173,6 @@ def demo(
             progress=tell,
         )
     conclude(found)
-
-
-def overrides(assignments: list[str] | None) -> dict[str, Any]:
-    """Return `key=value` assignments as a mapping; values are TOML, and plain text where they are not."""
-    found = {}
-    for assignment in assignments or []:
-        key, equals, text = assignment.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {assignment} has no value.", "Write it as --set section.key=value.")
-        try:
-            found[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            found[key.strip()] = text
-    return found
 
 
 register(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -91,8 +92,8 @@ def resift(
 ) -> None:
     """Judge the stored texts of a run anew with other bounds; refuses where WARCs would have to be read again."""
     from tamis import recipe as recipes
-    from tamis.cli import conclude, overrides
-    from tamis.progress import progress
+    from tamis.budget.summary import summarise
+    from tamis.budget.terminal import totals
 
     values = overrides(override)
     for step in recipes.plan(manifest, output, recipe=recipe, overrides=values):
@@ -101,8 +102,9 @@ def resift(
                 f"{step.missing} of {step.units} units of {output} have no stored texts for this recipe.",
                 "Use `tamis run`, which extracts them; `work/` must not have been removed with --clean.",
             )
-    with progress(Console(stderr=True)) as tell:
-        conclude(recipes.run(manifest, output, recipe=recipe, overrides=values, progress=tell))
+    report = recipes.run(manifest, output, recipe=recipe, overrides=values)
+    _console().print(totals(report.ledger, summarise(report.ledger)))
+    _console().print(f"Report: {escape(str(report.output))}/report/index.html")
 
 
 def train_thresholds(
@@ -133,9 +135,22 @@ def train_thresholds(
     )
 
 
+def overrides(assignments: list[str] | None) -> dict[str, Any]:
+    """Return `key=value` assignments as a mapping; values are TOML, and plain text where they are not."""
+    found = {}
+    for assignment in assignments or []:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {assignment} has no value.", "Write it as --set section.key=value.")
+        try:
+            found[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = text
+    return found
+
+
 def _chains(recipe: str, override: list[str] | None) -> list[Chain]:
     from tamis import recipe as recipes
-    from tamis.cli import overrides
 
     return list(recipes.load(recipe, overrides(override)).settings().filters)
 
