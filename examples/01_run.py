@@ -1,6 +1,6 @@
 """Run the default recipe over the mini web and look at what became of each language.
 
-    python examples/01_run.py [OUTPUT]
+python examples/01_run.py [OUTPUT]
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ def main(output: str = "demo-out") -> None:
     manifest = pack(Path(output) / "crawl")
     report = tamis.run(manifest, Path(output) / "corpus", executor="inline")
     for row in summarise(report.ledger):
-        print(f"{row.language:10} {row.found_tokens:8,} tokens found, {row.kept_tokens:8,} kept; {row.costliest_reason}")
+        kept = f"{row.kept_tokens:8,} kept; {row.costliest_reason}"
+        print(f"{row.language:10} {row.found_tokens:8,} tokens found, {kept}")
 
 
 if __name__ == "__main__":

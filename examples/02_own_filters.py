@@ -1,6 +1,6 @@
 """Compose a filter chain: a published family with bounds by language, a signal of your own, and a slow-lane function.
 
-    python examples/02_own_filters.py [OUTPUT]
+python examples/02_own_filters.py [OUTPUT]
 """
 
 from __future__ import annotations

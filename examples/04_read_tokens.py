@@ -1,6 +1,6 @@
 """Read the token shards of a finished run: memory-mapped, by index, and one share of them per rank.
 
-    python examples/04_read_tokens.py [OUTPUT]
+python examples/04_read_tokens.py [OUTPUT]
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ def resolve(bound: Bound, languages: pa.Array | None, rows: int) -> npt.NDArray[
         return np.full(rows, bound.default)
     encoded = languages.dictionary_encode()
     table = np.array([bound.of(code) for code in encoded.dictionary.to_pylist()] + [bound.default])
-    return table[encoded.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)]
+    places: npt.NDArray[np.int64] = encoded.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)
+    return table[places]
 
 
 def plain(bound: Bound) -> float | dict[str, float]:
