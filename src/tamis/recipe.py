@@ -62,7 +62,7 @@ class Recipe:
 
         Raises ConfigError where a key, name, value or language is wrong, before any input is read.
         """
-        from tamis.filters.registry import build, load_module
+        from tamis.filters.registry import build, load_module, require_languages
 
         for key in self.tables:
             if key not in SECTIONS:
@@ -70,12 +70,15 @@ class Recipe:
         for path in self.tables.get("import", []):
             load_module(self.folder / path)
         chains = [filters] if filters is not None else build(self._filters(), _resolve_language)
+        langid = self._langid()
+        if filters is None:
+            require_languages(chains, langid.keep)
         return Settings(
             name=self.name,
             read=self._section("read", ReadSettings, {"unit_bytes": size, "max_payload": size}),
             url=self._url(),
             extract=self._section("extract", ExtractSettings, {"max_html_bytes": size}),
-            langid=self._langid(),
+            langid=langid,
             filters=tuple(_distinct(chains)),
             dedup=self._dedup(),
             tokenize=self._tokenize(),

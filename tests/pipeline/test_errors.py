@@ -112,6 +112,7 @@ def test_a_read_only_folder(crawl: Path, plain_recipe: Path) -> None:
         ("[tokenize]\nshard_tokens = 0", ["0"]),
         ("[extract]\nextractor = 'trafilatora'", ["trafilatora", "trafilatura"]),
         ("[read]\nunit_bytes = 'a lot'", ["a lot"]),
+        ("[[filters]]\nchain = 'gopher_quality'\nvariant = 'dolma'", ["eng_Latn", "every language", "force"]),
         ("filters = 3", ["filters"]),
         ("not toml at all", ["TOML"]),
     ],
