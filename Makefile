@@ -16,7 +16,8 @@ $(VENV)/test: $(VENV)/base
 	$(PIP) -e '.[ray,lm,cloud,compat,report,test]'
 	touch $@
 
-$(VENV)/lint: $(VENV)/base
+# Types are checked against the libraries the tests use, so that both see the same world.
+$(VENV)/lint: $(VENV)/test
 	$(PIP) -e '.[lint]'
 	touch $@
 

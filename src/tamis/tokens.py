@@ -149,7 +149,7 @@ class Tokens(Sequence[Document]):
             raise MissingExtraError("torch is not installed.", "pip install torch") from error
         tokens = self
 
-        class Documents(IterableDataset):  # type: ignore[type-arg]
+        class Documents(IterableDataset):  # type: ignore[misc]
             """The documents of this rank; of this worker alone where there are several."""
 
             def __iter__(self) -> Iterator[Document]:
