@@ -1,0 +1,110 @@
+"""Yield by language: the same pages in 24 languages give the same share of text, and a method that cannot is found out.
+
+The method is what extractors and filters for English do: the density of stop words among what stands between spaces.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+import pyarrow as pa
+
+from tamis.budget.ledger import Amount, Ledger
+from tamis.extract.native.corpus import Lesson, read_lessons
+from tamis.extract.native.extractor import extract_bytes
+from tamis.pipeline.alarms import alarms
+from tamis.text.stopwords import stop_words
+
+PAGES = Path(__file__).resolve().parents[2] / "examples/miniweb/pages"
+UNSPACED = {"cmn_Hans", "jpn_Jpan", "tha_Thai"}
+LEAST_DENSITY = 0.1
+
+
+@cache
+def pages() -> list[Lesson]:
+    """Return the pages made of templates: eight layouts, ten pages in each language."""
+    found = read_lessons(PAGES)
+    return [page for page in found if page.language != "und" and not page.name.startswith("special")]
+
+
+def letters(text: str) -> int:
+    return sum(not c.isspace() for c in text)
+
+
+def dense(text: str, language: str) -> bool:
+    """Say whether enough of what stands between spaces are stop words."""
+    tokens = text.split()
+    known = {*stop_words().get(language, ())}
+    return sum(token.lower() in known for token in tokens) >= LEAST_DENSITY * max(len(tokens), 1)
+
+
+def books(keeps: Callable[[str, str], bool]) -> Ledger:
+    """Return the ledger of a step that keeps some of the paragraphs of the extracted pages."""
+    ledger = Ledger(["language", "density"])
+    for page in pages():
+        for paragraph in filter(None, extract_bytes(page.html).text.split("\n")):
+            for step in ledger.steps:
+                ledger.book(step, page.language, "in", Amount(1))
+            ledger.book("language", page.language, "kept", Amount(1))
+            kept = keeps(paragraph, page.language)
+            ledger.book("density", page.language, "kept" if kept else "dropped", Amount(1), "" if kept else "density")
+    ledger.check()
+    return ledger
+
+
+def test_extraction_yields_alike_in_every_language() -> None:
+    found, wanted = Counter[str](), Counter[str]()
+    for page in pages():
+        text = extract_bytes(page.html).text
+        assert text, page.name
+        found[page.language] += letters(text)
+        wanted[page.language] += letters(page.gold or "")
+    shares = {language: found[language] / wanted[language] for language in wanted}
+    middle = median(shares.values())
+    assert len(shares) == 24
+    assert {language: share for language, share in shares.items() if abs(share / middle - 1) > 0.15} == {}
+
+
+def test_what_is_extracted_is_found_in_the_gold_text() -> None:
+    found, inside = Counter[str](), Counter[str]()
+    for page in pages():
+        gold = "".join((page.gold or "").split())
+        for paragraph in extract_bytes(page.html).text.split("\n"):
+            bare = "".join(paragraph.removeprefix("- ").split())
+            found[page.language] += len(bare)
+            inside[page.language] += len(bare) if bare in gold else 0
+    shares = {language: inside[language] / found[language] for language in found}
+    middle = median(shares.values())
+    assert {language: share for language, share in shares.items() if abs(share / middle - 1) > 0.15} == {}
+    assert middle > 0.8
+
+
+def test_density_of_stop_words_between_spaces_raises_the_alarm() -> None:
+    raised = {alarm.language: alarm for alarm in alarms(books(dense))}
+    assert UNSPACED <= set(raised)
+    assert all(alarm.step == "density" and alarm.share < alarm.median / 2 for alarm in raised.values())
+    assert not {"eng_Latn", "fra_Latn", "deu_Latn", "rus_Cyrl", "spa_Latn"} & set(raised)
+    assert "less than half" in str(raised["tha_Thai"])
+
+
+def test_a_language_wiped_out_raises_the_alarm_and_no_other_does() -> None:
+    for lost in ("tha_Thai", "amh_Ethi", "eng_Latn"):
+        (alarm,) = alarms(books(lambda _, language, lost=lost: language != lost))
+        assert (alarm.language, alarm.share, alarm.median) == (lost, 0, 1)
+    assert alarms(books(lambda *_: True)) == []
+
+
+def test_the_default_filters_raise_no_alarm() -> None:
+    from tamis.filters import Chain, c4_quality, fineweb_quality, gopher_quality, gopher_repetition
+
+    chain = Chain(gopher_repetition(), gopher_quality(), c4_quality(), fineweb_quality())
+    texts = [extract_bytes(page.html).text for page in pages()]
+    languages = [page.language for page in pages()]
+    batch = pa.record_batch({"text": pa.array(texts, pa.large_string()), "language": languages})
+    taken, kept = Counter(languages), Counter(chain(batch).kept["language"].to_pylist())
+    middle = median(kept[language] / taken[language] for language in taken)
+    assert {language: kept[language] for language in taken if kept[language] < 0.5 * middle * taken[language]} == {}
