@@ -8,7 +8,19 @@ import unicodedata
 import pyarrow as pa
 import pytest
 
-from tamis.filters import Chain, c4_quality, fineweb_quality, gopher_quality, gopher_repetition, refinedweb_lines
+from tamis.filters import (
+    Chain,
+    boilerplate_lines,
+    c4_quality,
+    ccnet_length,
+    fineweb_quality,
+    gopher_quality,
+    gopher_repetition,
+    mc4_paragraphs,
+    nemo_rules,
+    pii_masking,
+    refinedweb_lines,
+)
 
 SENTENCES = {
     "eng_Latn": "The people of the small town have to be patient with the {}th letter, and that is hard for them.",
@@ -28,6 +40,11 @@ CHAINS = {
     "c4": lambda: c4_quality(),
     "fineweb": lambda: fineweb_quality(),
     "refinedweb": lambda: refinedweb_lines(),
+    "ccnet": lambda: ccnet_length(),
+    "mc4": lambda: mc4_paragraphs(),
+    "nemo": lambda: nemo_rules(),
+    "boilerplate": lambda: boilerplate_lines(),
+    "pii": lambda: pii_masking(),
     "all": lambda: Chain(gopher_repetition(), gopher_quality(), c4_quality(), fineweb_quality()),
 }
 

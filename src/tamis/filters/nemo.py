@@ -1,8 +1,9 @@
 """NeMo Curator's heuristic rules on characters: Parmar et al. 2024 (Nemotron-4, arXiv 2402.16819, §2.1), its
 `heuristic_filter` defaults.
 
-We differ: letters are those of every script with their marks, and shares are of code points. Its rules on words and
-repetition are Gopher's, and stand there.
+We differ: letters are those of every script with their marks, and spaces those of Unicode; shares are of code points,
+a line break counting as one with the spaces and blank lines around it. Its rules on words and repetition are Gopher's,
+and stand there.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from tamis.filters.families import family
 from tamis.filters.rule import keep
 from tamis.filters.signal import Signal, register
 
+# RE2's \s knows ASCII alone.
+_SPACE = r"\s\x0b\x{85}\p{Z}"
+_BREAK = rf"[{_SPACE}]*[\n\r][{_SPACE}]*"
+
 NEMO = "NeMo Curator, heuristic filters, defaults of its English configuration"
 
 
@@ -31,7 +36,8 @@ class CharShare:
 
     def __call__(self, text: pa.Array) -> npt.NDArray[np.float64]:
         """Return the share of each text, in [0, 1]; null counts as empty."""
-        return _share(pc.count_substring_regex(pc.fill_null(text, ""), self.pattern), text)
+        tidy = _tidied(text)
+        return _share(pc.count_substring_regex(tidy, self.pattern), tidy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +46,18 @@ class UrlShare:
 
     def __call__(self, text: pa.Array) -> npt.NDArray[np.float64]:
         """Return the share of each text, in [0, 1]."""
-        full = pc.fill_null(text, "")
-        rest = pc.replace_substring_regex(full, r"https?://\S+", "")
+        full = _tidied(text)
+        rest = pc.replace_substring_regex(full, rf"https?://[^{_SPACE}]+", "")
         return _share(pc.subtract(pc.utf8_length(full), pc.utf8_length(rest)), text)
+
+
+def _tidied(text: pa.Array) -> pa.Array:
+    return pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.fill_null(text, ""), _BREAK, "\n"))
 
 
 def _share(part: pa.Array, text: pa.Array) -> npt.NDArray[np.float64]:
     over = part.to_numpy(zero_copy_only=False).astype(np.float64)
-    under = pc.fill_null(pc.utf8_length(text), 0).to_numpy(zero_copy_only=False).astype(np.float64)
+    under = pc.utf8_length(text).to_numpy(zero_copy_only=False).astype(np.float64)
     share: npt.NDArray[np.float64] = np.divide(over, under, out=np.zeros(len(over)), where=under > 0)
     return share
 
@@ -56,9 +66,9 @@ def _chars(name: str, pattern: str) -> Signal:
     return register(Signal(name, ("text",), CharShare(pattern)))
 
 
-symbol_char_share = _chars("symbol_char_share", r"[^\p{L}\p{M}\p{N}\s]")
+symbol_char_share = _chars("symbol_char_share", rf"[^\p{{L}}\p{{M}}\p{{N}}{_SPACE}]")
 digit_char_share = _chars("digit_char_share", r"\p{N}")
-space_char_share = _chars("space_char_share", r"\s")
+space_char_share = _chars("space_char_share", rf"[{_SPACE}]")
 bracket_char_share = _chars("bracket_char_share", r"[\p{Ps}\p{Pe}]")
 url_char_share = register(Signal("url_char_share", ("text",), UrlShare()))
 
