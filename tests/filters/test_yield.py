@@ -5,9 +5,11 @@ The method is what extractors and filters for English do: the density of stop wo
 
 from __future__ import annotations
 
-from collections import Counter
+import csv
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import cache
+from html import escape
 from pathlib import Path
 from statistics import median
 
@@ -18,10 +20,14 @@ from tamis.extract.native.corpus import Lesson, read_lessons
 from tamis.extract.native.extractor import extract_bytes
 from tamis.pipeline.alarms import alarms
 from tamis.text.stopwords import stop_words
+from tamis.text.words import words
 
 PAGES = Path(__file__).resolve().parents[2] / "examples/miniweb/pages"
+SENTENCES = Path(__file__).resolve().parents[1] / "text/sentences.tsv"
 UNSPACED = {"cmn_Hans", "jpn_Jpan", "tha_Thai"}
 LEAST_DENSITY = 0.1
+# Sentences in the main text of a page made here.
+BODY = 8
 
 
 @cache
@@ -29,6 +35,31 @@ def pages() -> list[Lesson]:
     """Return the pages made of templates: eight layouts, ten pages in each language."""
     found = read_lessons(PAGES)
     return [page for page in found if page.language != "und" and not page.name.startswith("special")]
+
+
+@cache
+def prose() -> dict[str, list[str]]:
+    """Return 20 sentences by language, one language a script."""
+    found: dict[str, list[str]] = defaultdict(list)
+    with SENTENCES.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            found[row["language"]].append(row["sentence"])
+    return found
+
+
+def template(number: int, sentences: list[str]) -> bytes:
+    """Return a page of one of four layouts; its main text is the first sentences, the rest make links."""
+    body = "".join(f"<p>{escape(each)}</p>" for each in sentences[:BODY])
+    links = "".join(f"<li><a href=/{n}>{escape(words(each)[0])}</a></li>" for n, each in enumerate(sentences[BODY:]))
+    main = [
+        f"<main><article>{body}</article></main>",
+        f"<div class=content><div class=post>{body}</div></div>",
+        f"<table><tr><td><ul>{links}</ul></td><td>{body}</td></tr></table>",
+        f"<section id=text>{body}</section><aside><ul>{links}</ul></aside>",
+    ][number % 4]
+    title = escape(" ".join(words(sentences[0])[:4]))
+    page = f"<html><head><title>{title}</title></head><body><header><nav><ul>{links}</ul></nav></header>"
+    return f"{page}<h1>{title}</h1>{main}<footer><ul>{links}</ul></footer></body></html>".encode()
 
 
 def letters(text: str) -> int:
@@ -67,6 +98,23 @@ def test_extraction_yields_alike_in_every_language() -> None:
     middle = median(shares.values())
     assert len(shares) == 24
     assert {language: share for language, share in shares.items() if abs(share / middle - 1) > 0.15} == {}
+
+
+def test_pages_the_model_never_saw_yield_alike_in_thirty_scripts() -> None:
+    shares = {}
+    for language, sentences in prose().items():
+        found = wanted = 0
+        for number in range(20):
+            turned = sentences[number:] + sentences[:number]
+            text = extract_bytes(template(number, turned)).text
+            assert text, (language, number)
+            found += sum(letters(sentence) for sentence in turned[:BODY] if sentence in text)
+            wanted += sum(map(letters, turned[:BODY]))
+        shares[language] = found / wanted
+    middle = median(shares.values())
+    assert len(shares) >= 30
+    assert {language: share for language, share in shares.items() if abs(share / middle - 1) > 0.15} == {}
+    assert middle > 0.9
 
 
 def test_what_is_extracted_is_found_in_the_gold_text() -> None:
