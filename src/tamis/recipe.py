@@ -99,7 +99,10 @@ class Recipe:
         specs = self.tables.get("filters", [])
         if not isinstance(specs, list) or not all(isinstance(spec, Mapping) for spec in specs):
             raise ConfigError("`filters` must be a list of tables.", "Write each as [[filters]].")
-        return [dict(spec) for spec in specs]
+        # "shipped" is a table of the package; anything else is a file, found from the recipe's own folder.
+        files = [spec.get("thresholds", "shipped") for spec in specs]
+        found = [{} if name == "shipped" else {"thresholds": str(self.folder / str(name))} for name in files]
+        return [{**spec, **path} for spec, path in zip(specs, found, strict=True)]
 
     def _url(self) -> Chain | None:
         table = self._table("url")
