@@ -10,6 +10,7 @@ PIP    := $(BIN)/python -m pip install --disable-pip-version-check -q -c constra
 $(VENV)/base: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) -e '.[ray,lm]'
+	$(BIN)/tamis compile
 	touch $@
 
 $(VENV)/test: $(VENV)/base

@@ -151,6 +151,14 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
+@app.command("compile")
+def compile_() -> None:
+    """Compile every kernel of the default recipe now, once per machine, so that the first run need not."""
+    from tamis.demo import compile_kernels
+
+    compile_kernels()
+
+
 @app.command()
 def demo(
     output: Annotated[str, typer.Argument(help="output folder")] = "demo-out",

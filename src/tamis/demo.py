@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import tempfile
 from pathlib import Path
 
 from tamis.errors import InputError
@@ -32,3 +33,13 @@ def pack(output: Path) -> Path:
 def blocklist() -> Path:
     """Return the list of hosts the demo blocks."""
     return folder().absolute() / "blocked_domains.txt"
+
+
+def compile_kernels() -> None:
+    """Run the default recipe over the mini web in a scratch folder, so that every kernel is compiled and cached."""
+    from tamis.recipe import run
+
+    with tempfile.TemporaryDirectory(prefix="tamis-compile-") as scratch:
+        manifest = pack(Path(scratch) / "crawl")
+        overrides = {"url.domains": str(blocklist())}
+        run(manifest, Path(scratch) / "corpus", executor="inline", overrides=overrides)
