@@ -40,7 +40,7 @@ def names(sources: list[Source]) -> list[str]:
 @pytest.mark.parametrize("name", ["warc.paths", "warc.paths.gz", "list.txt", "whatever"])
 def test_lists_of_paths(crawl: Path, name: str) -> None:
     lines = f"# a comment\n{B}\n\n{A}\r\n{B}\n".encode()
-    (crawl / name).write_bytes(gzip.compress(lines) if name.endswith("gz") else lines)
+    (crawl / name).write_bytes(gzip.compress(lines, mtime=0) if name.endswith("gz") else lines)
     sources = resolve(str(crawl / name), LocalFiles())
     assert names(sources) == [B, A]
     assert [Path(source.uri) for source in sources] == [crawl / B, crawl / A]
@@ -105,7 +105,7 @@ def test_single_files_by_content(tmp_path: Path, made: Any) -> None:
         "broken.warc.gz": (b"\x1f\x8b\x08" + b"x" * 100, "warc"),
         "x.jsonl": (b'{"text": "x"}\n', "jsonl"),
         "x.jsonl.zst": (zstandard.compress(b'{"text": "x"}\n'), "jsonl"),
-        "x.jsonl.gz": (gzip.compress(b'{"text": "x"}\n'), "jsonl"),
+        "x.jsonl.gz": (gzip.compress(b'{"text": "x"}\n', mtime=0), "jsonl"),
         "x.parquet": (b"PAR1....PAR1", "parquet"),
         "x.txt": (b"Some prose that is long enough, and no path at all.\n", "text"),
     }
@@ -125,7 +125,7 @@ def test_single_files_by_content(tmp_path: Path, made: Any) -> None:
         ("page", b"<!doctype html><title>x</title>", "not a WARC, nor a list of paths"),
         ("image.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not a WARC, nor a list of paths"),
         ("prose", b"This is prose and has no path in any line.\n", "not a WARC, nor a list of paths"),
-        ("cut.paths.gz", gzip.compress(b"a.warc.gz\n" * 3000)[:-9], "is damaged"),
+        ("cut.paths.gz", gzip.compress(b"a.warc.gz\n" * 3000, mtime=0)[:-9], "is damaged"),
     ],
 )
 def test_bad_manifests(tmp_path: Path, name: str, data: bytes | None, says: str) -> None:
