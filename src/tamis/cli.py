@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +12,7 @@ from rich.markup import escape
 from tamis import budgets
 from tamis.errors import IncompleteError, TamisError
 from tamis.inspections import register as register_inspections
-from tamis.sifting import overrides
+from tamis.sifting import console, overrides
 from tamis.sifting import register as register_sifting
 from tamis.stages import register
 from tamis.tokenizers import register as register_tokenizers
@@ -43,12 +42,6 @@ MemoryOption = Annotated[
     str | None, typer.Option(help="what all processes together may hold, such as 4GB; default: 80 % of what there is")
 ]
 LogOption = Annotated[bool, typer.Option("--log-json", help="progress as JSON, one object a line")]
-
-
-def console() -> Console:
-    """Return the console for people, on standard output."""
-    # A file or pipe has no width of its own: tables are not folded to fit a terminal that is not there.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 @app.command()
@@ -196,6 +189,6 @@ def main() -> None:
     try:
         app()
     except TamisError as error:
-        console = Console(stderr=True, highlight=False)
-        console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        errors = Console(stderr=True, highlight=False)
+        errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         raise SystemExit(error.exit_code) from None

@@ -54,7 +54,7 @@ def signals(lang: LangOption = "eng", recipe: RecipeOption = "default", override
         for rule in chain.rules():
             bounds = _shown(rule.at_least, language), _shown(rule.at_most, language)
             table.add_row(rule.rule, rule.reason, *bounds, escape(_origin(rule.origin, rule, language)))
-    _console().print(table)
+    console().print(table)
 
 
 def sift(
@@ -103,8 +103,8 @@ def resift(
                 "Use `tamis run`, which extracts them; `work/` must not have been removed with --clean.",
             )
     report = recipes.run(manifest, output, recipe=recipe, overrides=values)
-    _console().print(totals(report.ledger, summarise(report.ledger)))
-    _console().print(f"Report: {escape(str(report.output))}/report/index.html")
+    console().print(totals(report.ledger, summarise(report.ledger)))
+    console().print(f"Report: {escape(str(report.output))}/report/index.html")
 
 
 def train_thresholds(
@@ -128,11 +128,9 @@ def train_thresholds(
     Path(output).write_text(thresholds.to_toml(derived), "utf-8")
     refused = [each for each in derived if each.refused]
     for each in refused:
-        _console().print(f"refused: {each.language} {each.signal} {each.side}: {each.refused}")
+        console().print(f"refused: {each.language} {each.signal} {each.side}: {each.refused}")
     languages = len({each.language for each in derived if not each.refused})
-    _console().print(
-        f"{len(derived) - len(refused)} bounds for {languages} languages, {len(refused)} refused: {output}"
-    )
+    console().print(f"{len(derived) - len(refused)} bounds for {languages} languages, {len(refused)} refused: {output}")
 
 
 def overrides(assignments: list[str] | None) -> dict[str, Any]:
@@ -231,11 +229,11 @@ def _show_sifted(counts: dict[tuple[str, str], int], shown: list[tuple[str, ...]
         table.add_column(name, overflow="ellipsis", no_wrap=name == "text")
     for row in shown:
         table.add_row(*(escape(each) for each in row))
-    _console().print(table)
-    _console().print(f"kept {counts.get(('', ''), 0)} of {total}")
+    console().print(table)
+    console().print(f"kept {counts.get(('', ''), 0)} of {total}")
     for (chain, reason), count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         if reason:
-            _console().print(f"dropped {count:6} by {chain}: {reason}")
+            console().print(f"dropped {count:6} by {chain}: {reason}")
 
 
 def _sample(text: str | None) -> str:
@@ -243,5 +241,7 @@ def _sample(text: str | None) -> str:
     return "".join(character if character.isprintable() else "�" for character in shown)
 
 
-def _console() -> Console:
+def console() -> Console:
+    """Return the console for people, on standard output."""
+    # A file or pipe has no width of its own: tables are not folded to fit a terminal that is not there.
     return Console(highlight=False, width=None if sys.stdout.isatty() else 160)

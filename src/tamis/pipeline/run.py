@@ -127,17 +127,17 @@ class Run:
         check(ledger, receipts, self.settings)
         for alarm in alarms(ledger):
             log.warning("%s.", alarm)
-        for path, data in tokens.folder_files(self.settings, receipts).items():
+        described = tokens.folder_files(self.settings, receipts)
+        for path, data in described.items():
             self.storage.write(path, data)
         problems = tuple(plan.problems())
         write_reports(self.storage, ledger, receipts, problems)
         manifest.seal(planning.STEPS, shards)
-        self._sweep(manifest, receipts, clean)
+        self._sweep(manifest.files() | set(described), clean)
         return Report(self.storage.root, ledger, problems)
 
-    def _sweep(self, manifest: Manifest, receipts: Sequence[Receipt], clean: bool) -> None:
+    def _sweep(self, committed: set[str], clean: bool) -> None:
         """Remove files of earlier recipes and of attempts that died; with `clean`, all of `work/`."""
-        committed = manifest.files() | set(tokens.folder_files(self.settings, receipts))
         for folder in FOLDERS:
             for path in self.storage.list(folder):
                 if path not in committed and not path.startswith("work/fetched/"):
