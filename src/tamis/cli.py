@@ -12,6 +12,7 @@ from rich.markup import escape
 from tamis import budgets
 from tamis.errors import IncompleteError, TamisError
 from tamis.inspections import register as register_inspections
+from tamis.models import register as register_models
 from tamis.sifting import console, overrides
 from tamis.sifting import register as register_sifting
 from tamis.stages import register
@@ -181,6 +182,7 @@ register_tokenizers(app)
 budgets.register(app)
 register_inspections(app)
 register_trainings(app)
+register_models(app)
 register_sifting(app)
 
 

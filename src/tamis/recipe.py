@@ -209,12 +209,13 @@ def _resolve_language(code: str) -> str:
 
 
 def _check_languages(settings: LangidSettings) -> None:
-    """Raise UnknownNameError for a language asked for that the model can never answer."""
+    """Raise UnknownNameError for a language asked for that the model can never answer, ModelError for no model."""
     from tamis.pipeline import models
 
+    identifier = models.identifier(settings.model)
     if settings.keep is None:
         return
-    known = models.identifier(settings.model).languages
+    known = identifier.languages
     for code in settings.keep:
         if code not in known and not code.startswith("und"):
             raise errors.unknown(f"language for the model {settings.model!r}", code, known)

@@ -1,4 +1,4 @@
-"""Training commands: `tamis train lm`, and `tamis models` on the bundles it makes."""
+"""Training commands: `tamis train langid` and `tamis train lm`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,59 @@ from tamis.errors import ConfigError, InputError
 
 
 def register(app: typer.Typer) -> None:
-    """Add `lm` to the group of training commands, which is made where there is none, and the group `models`."""
+    """Add `langid` and `lm` to the group of training commands, which is made where there is none."""
     training = next((each.typer_instance for each in app.registered_groups if each.name == "train"), None)
     if training is None:
         training = typer.Typer(no_args_is_help=True, help="Train models and tokenizers.")
         training.callback()(_group)
         app.add_typer(training, name="train")
+    training.command("langid")(langid)
     training.command("lm")(lm)
-    models = typer.Typer(no_args_is_help=True, help="List and verify perplexity bundles.")
-    models.command("list")(listed)
-    models.command("verify")(verify)
-    app.add_typer(models, name="models")
 
 
 def _group() -> None:
     """Keep a group of one command a group."""
+
+
+def langid(
+    out: Annotated[str, typer.Option(help="the model to be made, .ftz; its card is written beside it as .json")],
+    text: Annotated[list[str] | None, typer.Argument(help="files of code<TAB>text, .gz or not")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="folder of the corpora that the recipe names, in place of TEXT")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="training recipe (TOML); that of the shipped model if absent")
+    ] = None,
+    minimum: Annotated[int | None, typer.Option(min=1, help="leave out languages with fewer lines")] = None,
+    seed: Annotated[int | None, typer.Option(help="of every choice made at random")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="more than one: faster, no longer reproducible")] = None,
+) -> None:
+    """Train a language identifier from code<TAB>text files: a quantized fastText model and its card."""
+    import tempfile
+    from dataclasses import replace
+
+    from tamis.langid.corpora import gather, read_recipe
+    from tamis.langid.train import train
+
+    if not out.endswith(".ftz"):
+        raise ConfigError(f"{out} is no name for a quantized fastText model.", "Let it end in .ftz.")
+    if (data is None) == (not text):
+        raise ConfigError("Train from what?", "Give files of code<TAB>text, or --data with the corpora of a recipe.")
+    found = read_recipe(Path(recipe) if recipe else None)
+    known = found.training
+    training = replace(
+        known,
+        minimum=known.minimum if minimum is None else minimum,
+        seed=known.seed if seed is None else seed,
+        fit=known.fit if threads is None else replace(known.fit, threads=threads),
+    )
+    with tempfile.TemporaryDirectory(prefix="tamis-langid-") as folder:
+        files = [Path(path) for path in text or []] or gather(found, Path(data or ""), Path(folder))
+        card = train(files, Path(out), training=training)
+    Console(highlight=False).print(
+        f"{out}: {len(card['languages'])} labels, {card['bytes']:,} bytes, "
+        f"macro-F1 on held-out lines {card['macro_f1']:.3f}"
+    )
 
 
 def lm(
@@ -79,24 +117,3 @@ def documents(path: Path) -> Iterator[str]:
                 yield from (line.rstrip("\n") for line in file)
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise InputError(f"{path} cannot be read: {error}.", "Give UTF-8 text or JSONL, .gz or not.") from error
-
-
-def listed(folder: Annotated[str, typer.Argument(help="a folder of bundles")] = ".") -> None:
-    """List the bundles in a folder: language, n-grams, tokens trained on, licence, path."""
-    from tamis.perplexity.bundle import MANIFEST, read_manifest
-
-    for path in sorted(Path(folder).glob(f"*/{MANIFEST}")):
-        found = read_manifest(path.parent)
-        tokens = found.get("corpus", {}).get("tokens", 0)
-        grams = sum(found.get("ngrams", []))
-        typer.echo(
-            f"{found['language']:9} {grams:>12,} n-grams {tokens:>13,} tokens  {found.get('licence')}  {path.parent}"
-        )
-
-
-def verify(bundles: Annotated[list[str], typer.Argument(help="folders of bundles")]) -> None:
-    """Compare every part of bundles with its checksum; a part that is not the bundle's is an error."""
-    from tamis.perplexity.bundle import verify as verified
-
-    for folder in bundles:
-        typer.echo(f"{folder}: {verified(Path(folder))['language']}, every part is the one it was made with")

@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from tamis import errors
+from tamis import assets, errors
 from tamis.langid import codes
 from tamis.langid.quantized import Quantized
 from tamis.langid.quantized import read as read_quantized
@@ -101,23 +101,42 @@ class Model:
 
 
 def find(model: str | os.PathLike[str]) -> ModelFile:
-    """Return the descriptor of a model given by name (`default`) or path (`.bin`, `.ftz`).
+    """Return the descriptor of a model given by path (`.bin`, `.ftz`) or name: `default`, or one that was fetched.
+
+    Never touches the network: `tamis models get` does that.
 
     Raises:
-        ModelError: there is no such file.
+        ModelError: there is no such file, or it is not the one that its checksum names.
         UnknownNameError: `model` is neither a path nor a known name.
     """
     given = os.fspath(model)
-    if not given.endswith(_SUFFIXES) and os.sep not in given:
-        path = Path(str(files("tamis.langid").joinpath("data", f"{given}.ftz")))
-        if not path.is_file():
-            raise errors.unknown("language identification model", given, shipped())
-    else:
-        path = Path(given)
+    path = Path(given)
+    if os.sep not in given and not path.is_file():
+        if assets.known(given):
+            return _fetched(given)
+        if not given.endswith(_SUFFIXES):
+            path = Path(str(files("tamis.langid").joinpath("data", f"{given}.ftz")))
+            if not path.is_file():
+                raise errors.unknown("language identification model", given, [*shipped(), *assets.names()])
     if not path.is_file():
         raise errors.ModelError(f"There is no model at {path}.", "Give a fastText .bin or .ftz file, or 'default'.")
+    return _described(path)
+
+
+def _described(path: Path) -> ModelFile:
     stat = path.stat()
     return ModelFile(str(path), _checksum(str(path.resolve()), stat.st_size, stat.st_mtime_ns))
+
+
+def _fetched(name: str) -> ModelFile:
+    """The descriptor of a model in the cache, compared with the checksum it was fetched with."""
+    (path, *_), (asset, *_) = assets.locate(name), assets.files_of(name)
+    found = _described(path)
+    if asset.sha256 and found.sha256 != asset.sha256:
+        raise errors.ModelError(
+            f"{path} has SHA-256 {found.sha256}, not {asset.sha256}.", f"Fetch it again: tamis models get {asset.name}"
+        )
+    return found
 
 
 def load(model: ModelFile | str | os.PathLike[str]) -> Model:

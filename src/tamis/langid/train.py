@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import tempfile
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -59,7 +61,7 @@ class Line:
     source: str
 
 
-def train(files: Sequence[Path], out: Path, *, training: Training | None = None) -> dict[str, object]:
+def train(files: Sequence[Path], out: Path, *, training: Training | None = None) -> dict[str, Any]:
     """Train a model from `code<TAB>text` files, write it to `out` (`.ftz`) with its card beside it, return the card.
 
     Codes are anything `codes.resolve` takes. A line that is not `code<TAB>text` is skipped and counted in the card.
@@ -88,6 +90,7 @@ def read_lines(files: Iterable[Path]) -> tuple[list[Line], int]:
     resolved: dict[str, str] = {}
     skipped = 0
     for path in files:
+        source = Path(path.name.removesuffix(".gz")).stem
         for number, line in enumerate(_lines_of(path), 1):
             code, tab, text = line.rstrip("\n").partition("\t")
             if not tab or not text.strip():
@@ -95,7 +98,7 @@ def read_lines(files: Iterable[Path]) -> tuple[list[Line], int]:
                 continue
             if code not in resolved:
                 resolved[code] = _resolved(code, path, number)
-            found.setdefault((resolved[code], text), Line(resolved[code], text, path.stem))
+            found.setdefault((resolved[code], text), Line(resolved[code], text, source))
     return list(found.values()), skipped
 
 
@@ -167,7 +170,7 @@ def _card(
     test: Sequence[Line],
     skipped: int,
     counts: Counter[str],
-) -> dict[str, object]:
+) -> dict[str, Any]:
     model = models.load(out)
     figures = evaluate.lines(model, [(line.code, line.text, line.source) for line in test])
     learned = Counter((line.code, line.source) for line in learn)
@@ -205,9 +208,10 @@ def without(training: Training, *sources: str) -> Training:
 
 def _lines_of(path: Path) -> Iterator[str]:
     try:
-        with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", encoding="utf-8", errors="replace", newline="\n") as file:
             yield from file
-    except OSError as error:
+    except (OSError, EOFError) as error:
         raise errors.InputError(f"Cannot read training text {path}: {error}", "Give code<TAB>text files.") from error
 
 
