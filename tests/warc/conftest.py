@@ -140,6 +140,11 @@ def written() -> Written:
     return Written(200)
 
 
+@pytest.fixture(scope="session")
+def many() -> Written:
+    return Written(500)
+
+
 @dataclass(frozen=True)
 class Made:
     """What tests build their files from: six plain records, their bodies by URL, and the builders."""

@@ -14,6 +14,7 @@ import pytest
 from fastwarc.warc import ArchiveIterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from warcio.archiveiterator import ArchiveIterator as WarcioIterator
 
 from tamis.errors import UnknownNameError
 from tamis.warc.oracle import read_warcio
@@ -31,7 +32,7 @@ def bodies(records: list[Record]) -> dict[str, bytes]:
 
 def test_every_cut_is_seen(written: Any) -> None:
     dice = random.Random(7)
-    for cut in sorted(dice.sample(range(1, len(written.data)), 120)):
+    for cut in sorted(dice.sample(range(1, len(written.data)), 500)):
         whole = [end for end in written.ends if end <= cut]
         records = read(written.data[:cut])
         good = bodies(records)
@@ -39,22 +40,25 @@ def test_every_cut_is_seen(written: Any) -> None:
         assert [record.problem for record in records[len(whole) :]] == ([] if cut in whole else ["truncated"])
 
 
-def test_damaged_members_cost_themselves_alone(written: Any) -> None:
-    dice = random.Random(11)
-    for _ in range(25):
-        count = dice.randint(1, 20)
-        victims = sorted(dice.sample(range(len(written.offsets)), count))
-        data = bytearray(written.data)
+@pytest.mark.parametrize("count", range(1, 21))
+def test_damaged_members_cost_themselves_alone(count: int, many: Any) -> None:
+    dice = random.Random(count)
+    for _ in range(2):
+        victims = sorted(dice.sample(range(len(many.offsets)), count))
+        data = bytearray(many.data)
         for victim in victims:
-            start, end = written.offsets[victim], written.ends[victim]
+            start, end = many.offsets[victim], many.ends[victim]
             at = dice.randrange(start, end - 8)
             data[at : at + 8] = bytes(byte ^ dice.randint(1, 255) for byte in data[at : at + 8])
         records = read(bytes(data))
         lost = {f"https://example.org/{victim}" for victim in victims}
         good = bodies(records)
-        assert {url for url in written.bodies if url not in lost} <= set(good)
-        assert all(written.bodies[url] == body for url, body in good.items())
-        assert 1 <= sum(record.type == DAMAGED for record in records) <= count
+        assert set(many.bodies) - lost <= set(good)
+        assert all(many.bodies[url] == body for url, body in good.items())
+        # Neighbouring victims are one stretch: nothing is counted twice, and nothing is lost unseen.
+        damaged = sum(record.type == DAMAGED for record in records)
+        assert (len(good) < len(many.bodies)) <= damaged <= count
+        assert len(good) + count >= len(many.bodies)
 
 
 @pytest.mark.parametrize("damage", [False, True])
@@ -100,6 +104,14 @@ def test_hostile_bytes_never_raise(made: Any, data: st.DataObject) -> None:
     assert offsets == sorted(set(offsets))
     good = bodies(records)
     assert all(body == made.bodies.get(url, body) or b"WARC" in body for url, body in good.items())
+
+
+def test_a_damaged_dictionary_is_no_exception(made: Any) -> None:
+    data = bytearray(made.containers["zstd with dictionary"]())
+    data[16:17] = b"\0"
+    records = read(bytes(data))
+    assert bodies(records) == {}
+    assert {record.type for record in records} == {DAMAGED}
 
 
 def test_readers_by_name(made: Any) -> None:
@@ -150,6 +162,44 @@ def test_shared_collection(shared_warcs: list[Path], capfd: pytest.CaptureFixtur
     assert totals["records"] > 2500
     # Two records whose Content-Length is wrong, and two whose body is shorter than HTTP says.
     assert totals["framed by warcio alone"] <= 4
+
+
+def whole_for_fastwarc(data: bytes) -> int:
+    """Return how many records FastWARC gives, until it fails, whose block is as long as their header says."""
+    found = 0
+    try:
+        for record in ArchiveIterator(io.BytesIO(data), parse_http=False):
+            found += str(len(record.reader.read())) == record.headers.get("Content-Length")
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+    return found
+
+
+def whole_for_warcio(data: bytes) -> int:
+    """Return how many records warcio gives, until it fails, whose block is as long as their header says."""
+    found = 0
+    try:
+        for record in WarcioIterator(io.BytesIO(data), no_record_parse=True):
+            stated = record.rec_headers.get_header("Content-Length") or record.rec_headers.get_header("length")
+            found += str(len(record.raw_stream.read())) == stated
+    except Exception:
+        return found
+    return found
+
+
+def test_no_file_gives_less_than_the_better_of_two_readers(
+    shared_warcs: list[Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    less = {}
+    for path in shared_warcs:
+        data = path.read_bytes()
+        ours = sum(record.type != DAMAGED for record in read(data))
+        theirs = max(whole_for_fastwarc(data), whole_for_warcio(data))
+        if ours < theirs:
+            less[path.name] = theirs - ours
+    # Two records there are longer than their Content-Length: warcio hands out their first part, and warns.
+    assert less == {"HTTP204.warc": 2}
 
 
 def test_a_member_that_is_a_bomb_is_left_early(made: Any) -> None:

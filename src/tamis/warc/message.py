@@ -23,32 +23,40 @@ def to_record(frame: Frame, max_payload: int) -> Record:
     """Return the record of a frame: for HTTP messages with the body decoded, at most `max_payload` bytes."""
     if frame.problem:
         return _record(frame, problem=frame.problem, detail=frame.detail)
-    if not frame.http or frame.type not in _HTTP_TYPES:
-        if len(frame.block) > max_payload:
-            return _record(frame, problem="too_large", detail=f"block of {len(frame.block)} bytes")
-        return _finish(frame, frame.block)
-    return _http_record(frame, max_payload)
+    if frame.http and frame.type in _HTTP_TYPES:
+        return _http_record(frame, max_payload)
+    if len(frame.block) > max_payload:
+        return _record(frame, problem="too_large", detail=f"block of {len(frame.block)} bytes")
+    return _finish(frame, frame.block)
 
 
 def _http_record(frame: Frame, max_payload: int) -> Record:
     head, body = _split(frame)
     if frame.type == "request":
         return _finish(frame, body)
-    status = _STATUS.match(head)
+    status = _status(head)
     if frame.type == "response" and status is None:
         return _record(frame, problem="http_header", detail="no HTTP status line")
     fields = _fields(head)
-    frame_status = int(status[1]) if status else None
     mime, charset = content_type(fields.get(b"content-type", b""))
+    payload, problem, detail = body, "", ""
     if b"content-encoding" in fields or b"transfer-encoding" in fields or len(body) > max_payload:
         payload, problem, detail = _body(body, fields, max_payload)
-    else:
-        payload, problem, detail = body, "", ""
-    if not problem and frame_status not in _BODILESS and frame.type == "response":
+    if not problem and status not in _BODILESS and frame.type == "response":
         problem, detail = _missing(body, fields)
     if problem and not (frame.truncated or problem == "truncated"):
         payload = b""
-    return _finish(frame, payload, frame_status, mime, charset, problem, detail)
+    return _finish(frame, payload, status, mime, charset, problem, detail)
+
+
+def _status(head: bytes) -> int | None:
+    """Return the status of an HTTP status line, None where there is none."""
+    digits = head[9:12]
+    # What nearly every server sends, without the regular expression.
+    if head[:7] == b"HTTP/1." and head[8:9] == b" " and digits.isdigit() and head[12:13] in b" \r\n":
+        return int(digits)
+    found = _STATUS.match(head)
+    return int(found[1]) if found else None
 
 
 def _fields(head: bytes) -> dict[bytes, bytes]:
@@ -58,8 +66,16 @@ def _fields(head: bytes) -> dict[bytes, bytes]:
     # Four searches for fixed strings cost a quarter of one regular expression over all lines.
     for name in _NAMES:
         at = lower.find(name)
-        found = _VALUE.match(head, at + len(name)) if at >= 0 else None
-        if found:
+        if at < 0:
+            continue
+        start = at + len(name)
+        end = head.find(b"\r\n", start)
+        if head[start : start + 2] == b": " and end > 0 and head[end + 2 : end + 3] not in b" \t":
+            value = head[start + 2 : end].lstrip(b" \t")
+            if b"\n" not in value and b"\r" not in value:
+                fields[name[1:]] = value
+                continue
+        if found := _VALUE.match(head, start):
             fields[name[1:]] = found[1]
     return fields
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 # `Record.type` of a stretch of bytes that is no readable record.
 DAMAGED = "damaged"
@@ -10,8 +11,8 @@ DAMAGED = "damaged"
 MAX_PAYLOAD = 64 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+# A tuple, because making a frozen dataclass of eleven fields costs 1.5 µs, a tenth of reading a small record.
+class Record(NamedTuple):
     """One record of a WARC file, or one damaged stretch of it.
 
     offset: where the record starts in the file: byte offset of its gzip member or zstd frame, or of its header in a

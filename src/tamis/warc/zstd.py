@@ -88,7 +88,8 @@ def open_frame(stream: BinaryIO, offset: int, length: int, dictionary: bytes) ->
 
 
 def file_dictionary(stream: BinaryIO) -> bytes:
-    """Return the dictionary at the start of a .warc.zst file, or b"" where it has none (or one beyond 16 MB).
+    """Return the dictionary at the start of a .warc.zst file, or b"" where it has none, a damaged one, or one beyond
+    16 MB.
 
     The dictionary's frame may itself be compressed: https://iipc.github.io/warc-specifications/specifications/warc-zstd/
     """
@@ -103,4 +104,13 @@ def file_dictionary(stream: BinaryIO) -> bytes:
             data = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(data).read(_MAX_DICTIONARY)
         except ERRORS:
             return b""
-    return data if data[:4] == DICTIONARY_ID else b""
+    return data if data[:4] == DICTIONARY_ID and _loads(data) else b""
+
+
+def _loads(dictionary: bytes) -> bool:
+    """Return whether a dictionary can be used: a damaged one fails where a decompressor is made, not where it reads."""
+    try:
+        zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(dictionary))
+    except ERRORS:
+        return False
+    return True
