@@ -21,7 +21,7 @@ from tamis.extract.native.features import FEATURES
 from tamis.extract.native.folds import folds_of
 from tamis.extract.native.model import stage_from_trees
 from tamis.extract.native.names import read_rows
-from tamis.extract.native.trees import add_trees, to_chances
+from tamis.extract.native.trees import check_forest, to_chances
 
 CHANCES = st.lists(st.tuples(st.integers(0, 16).map(lambda n: n / 16), st.integers(0, 50)), min_size=1, max_size=12)
 
@@ -53,7 +53,7 @@ TREES = st.recursive(
     lambda below: st.fixed_dictionaries(
         {"split_feature": st.integers(0, 2), "threshold": st.floats(-2, 2), "left_child": below, "right_child": below}
     ),
-    max_leaves=8,
+    max_leaves=12,
 )
 
 
@@ -68,8 +68,8 @@ def walk(node: dict[str, Any], row: Any) -> float:
 def test_trees_twin(trees: list[dict[str, Any]], values: list[float]) -> None:
     stage = stage_from_trees([{"tree_structure": tree} for tree in trees])
     matrix = np.array([values, [value / 2 for value in values]], np.float32)
-    raw, chances = np.zeros(2, np.float32), np.empty(2, np.float32)
-    add_trees(matrix, np.arange(2), stage.roots, stage.features, stage.thresholds, stage.children, stage.leaves, raw)
+    assert check_forest(stage.columns, stage.starts, stage.thresholds, stage.trees, len(stage.leaves), 3)
+    raw, chances = stage.log_odds(matrix), np.empty(2, np.float32)
     assert raw.tolist() == pytest.approx([sum(walk(tree, row) for tree in trees) for row in matrix], abs=1e-4)
     to_chances(raw, chances)
     assert chances.tolist() == pytest.approx((1 / (1 + np.exp(-raw.astype(float)))).tolist(), abs=1e-5)

@@ -20,23 +20,28 @@ from tamis.extract.native.blocks import Ints
 from tamis.extract.native.describe import Described, Floats, TokenWeights, feature_matrix, token_weights
 from tamis.extract.native.features import FEATURES
 from tamis.extract.native.smooth import SECOND_FEATURES, smooth
-from tamis.extract.native.trees import add_trees, check_trees, to_chances
+from tamis.extract.native.trees import MAX_LEAVES, add_forest, check_forest, leaf_slots, to_chances
 
 MODEL = Path(__file__).with_name("data") / "model.npz"
-# After so many trees, blocks with log-odds below this are done with: e ** -3 is 5 %.
-_EARLY_TREES, _HOPELESS = 20, -3.0
-_STAGE_ARRAYS = ("roots", "features", "thresholds", "children", "leaves")
+_STAGE_ARRAYS = ("columns", "starts", "thresholds", "trees", "masks", "leaves")
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage's trees, as `trees.add_trees` takes them."""
+    """One stage's trees, as `trees.add_forest` takes them."""
 
-    roots: npt.NDArray[np.int32]
-    features: npt.NDArray[np.int32]
+    columns: npt.NDArray[np.int32]
+    starts: npt.NDArray[np.int32]
     thresholds: Floats
-    children: npt.NDArray[np.int32]
+    trees: npt.NDArray[np.int32]
+    masks: npt.NDArray[np.uint32]
     leaves: Floats
+
+    def log_odds(self, matrix: Floats) -> Floats:
+        """Return what the trees say of each row of `matrix`, (rows,) float32."""
+        raw = np.zeros(len(matrix), np.float32)
+        add_forest(matrix, self.columns, self.starts, self.thresholds, self.trees, self.masks, self.leaves, raw)
+        return raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +53,16 @@ class Model:
     checksum: str
 
     def chances(self, described: Described) -> Floats:
-        """Return the probability (blocks,) float32 that each block is main content.
-
-        Blocks that are hopeless after the first trees see no others: half of all, and no page's text changes by it.
-        """
-        count = len(described.page.blocks)
+        """Return the probability (blocks,) float32 that each block is main content."""
         extra = SECOND_FEATURES if len(self.stages) > 1 else 0
         matrix = feature_matrix(described, self.tokens, extra)
-        found = np.empty(count, np.float32)
-        rows = np.arange(count)
-        first = self.stages[0]
-        raw = np.zeros(count, np.float32)
-        _add(first, 0, _EARLY_TREES, matrix, rows, raw)
-        rows = np.flatnonzero(raw > _HOPELESS)
-        _add(first, _EARLY_TREES, len(first.roots), matrix, rows, raw)
-        to_chances(raw, found)
+        found = np.empty(len(matrix), np.float32)
+        to_chances(self.stages[0].log_odds(matrix), found)
         for stage in self.stages[1:]:
             page = described.page
             smooth(page.elements, page.blocks, described.shares, described.units, found, matrix, FEATURES)
-            rows = np.flatnonzero(raw > _HOPELESS)
-            raw[rows] = 0
-            _add(stage, 0, len(stage.roots), matrix, rows, raw)
-            to_chances(raw, found)
+            to_chances(stage.log_odds(matrix), found)
         return found
-
-
-def _add(stage: Stage, start: int, stop: int, matrix: Floats, rows: Ints, raw: Floats) -> None:
-    roots = stage.roots[start:stop]
-    add_trees(matrix, rows, roots, stage.features, stage.thresholds, stage.children, stage.leaves, raw)
 
 
 @functools.lru_cache(maxsize=4)
@@ -98,38 +85,39 @@ def load_model(path: Path = MODEL) -> Model:
         )
     for number, stage in enumerate(stages):
         columns = FEATURES + (SECOND_FEATURES if number else 0)
-        if not check_trees(stage.roots, stage.features, stage.children, len(stage.leaves), columns):
+        if not check_forest(stage.columns, stage.starts, stage.thresholds, stage.trees, len(stage.leaves), columns):
             raise ModelError(f"The extraction model {path} is made for other features.", "Train it anew.")
     return Model(tokens, stages, checksum)
 
 
 def stage_from_trees(dumped: Sequence[Mapping[str, Any]]) -> Stage:
-    """Return the arrays of trees as LightGBM's `dump_model` gives them under `tree_info`."""
-    roots: list[int] = []
-    features: list[int] = []
-    thresholds: list[float] = []
-    children: list[list[int]] = []
-    leaves: list[float] = []
+    """Return the arrays of trees as LightGBM's `dump_model` gives them under `tree_info`; of MAX_LEAVES at most."""
+    slots = leaf_slots()
+    nodes: list[tuple[int, float, int, int]] = []
+    leaves = np.zeros((len(dumped), MAX_LEAVES), np.float32)
 
-    def grow(node: Mapping[str, Any]) -> int:
+    def grow(node: Mapping[str, Any], tree: int, first: int) -> int:
+        """Note the comparisons below a node whose leftmost leaf is number `first`; return the number after its last."""
         if "leaf_value" in node:
-            leaves.append(node["leaf_value"])
-            return -len(leaves)
-        place = len(features)
-        features.append(node["split_feature"])
-        thresholds.append(_round_down(node["threshold"]))
-        children.append([0, 0])
-        children[place] = [grow(node["left_child"]), grow(node["right_child"])]
-        return place
+            leaves[tree, slots[first]] = node["leaf_value"]
+            return first + 1
+        middle = grow(node["left_child"], tree, first)
+        mask = ((1 << MAX_LEAVES) - 1) ^ ((1 << middle) - (1 << first))
+        nodes.append((node["split_feature"], _round_down(node["threshold"]), tree, mask))
+        return grow(node["right_child"], tree, middle)
 
-    for tree in dumped:
-        roots.append(grow(tree["tree_structure"]))
+    for number, tree in enumerate(dumped):
+        grow(tree["tree_structure"], number, 0)
+    nodes.sort()
+    columns = sorted({node[0] for node in nodes})
+    counts = np.searchsorted([node[0] for node in nodes], [*columns, FEATURES + SECOND_FEATURES])
     return Stage(
-        np.array(roots, np.int32),
-        np.array(features, np.int32),
-        np.array(thresholds, np.float32),
-        np.array(children, np.int32).reshape(-1, 2),
-        np.array(leaves, np.float32),
+        np.array(columns, np.int32),
+        counts.astype(np.int32),
+        np.array([node[1] for node in nodes], np.float32),
+        np.array([node[2] for node in nodes], np.int32),
+        np.array([node[3] for node in nodes], np.uint32),
+        leaves.ravel(),
     )
 
 
