@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from tamis.perplexity.encode import normalise
 from tamis.perplexity.normalise import PRESETS, SLOW, Normaliser, code_table
-from tamis.perplexity.reference import buckets, reference
 
 
 @pytest.mark.parametrize(
@@ -48,8 +47,3 @@ def test_kernel_agrees_with_the_rules(preset, line):
         assert any(table.kind[ord(c)] == SLOW for c in line if ord(c) < len(table.kind))
     else:
         assert out[:size].tobytes().decode() == normaliser.plain(line)
-
-
-def test_buckets_cut_at_the_percentiles():
-    places = reference(np.arange(1.0, 1001.0)).percentile(np.array([1.0, 299, 302, 605, 5000, np.nan]))
-    assert buckets(places) == ["head", "head", "middle", "tail", "tail", None]

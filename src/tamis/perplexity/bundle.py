@@ -22,25 +22,31 @@ from tamis.perplexity import arpa, unigram
 from tamis.perplexity.kenlm import LanguageModel, open_binary
 from tamis.perplexity.ngrams import open_model
 from tamis.perplexity.normalise import Normaliser
-from tamis.perplexity.reference import Reference
+from tamis.perplexity.reference import CCNET, COMBINED, Doubles, Reference, Scores, place
 from tamis.perplexity.scorer import Scorer
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 NGRAMS, PIECES = "ngrams.bin", "pieces.model"
-PERPLEXITY, BITS = "perplexity", "bits_per_byte"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
     """A language model that can be asked. `references` by variant are what percentiles are taken against; a CCNet
-    bundle has one for the perplexity alone, or none. `checksum` names the whole."""
+    bundle has one for CCNet's perplexity alone, or none. `checksum` names the whole."""
 
     language: str
     scorer: Scorer
     references: Mapping[str, Reference]
     checksum: str
     manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    def percentile(self, scores: Scores, variant: str = COMBINED) -> Doubles:
+        """Return where scores stand among those of held-out text, in [0, 100], NaN where there is none.
+
+        Raises ConfigError for a variant that the bundle has no reference of.
+        """
+        return place(scores, self.references, variant)
 
 
 def checksum(path: Path) -> str:
@@ -98,7 +104,7 @@ def load(folder: str | Path) -> Bundle:
 
 
 def _reference(points: Mapping[str, list[float]]) -> Reference:
-    return Reference(np.array(points["percents"]), np.array(points["values"]))
+    return Reference(np.array(points["tokens"]), np.array(points["percents"]), np.array(points["values"]))
 
 
 def seal(
@@ -112,7 +118,11 @@ def seal(
     }
     manifest: dict[str, Any] = {"format": FORMAT, "language": language, **facts, "normaliser": asdict(normaliser)}
     manifest["references"] = {
-        name: {"percents": each.percents.tolist(), "values": [float(f"{value:.9g}") for value in each.values]}
+        name: {
+            "tokens": each.tokens.tolist(),
+            "percents": each.percents.tolist(),
+            "values": [[float(f"{value:.6g}") for value in row] for row in each.values.tolist()],
+        }
         for name, each in references.items()
     }
     manifest["parts"] = parts
@@ -149,4 +159,5 @@ def _cutoffs(path: Path, code: str) -> dict[str, Reference]:
         points = sorted((float(row[0]), float(row[column])) for row in rows[1:] if row)
     except (ValueError, IndexError) as error:
         raise errors.ModelError(f"{path} has no cut points for {code!r}.", "Take the file CCNet publishes.") from error
-    return {PERPLEXITY: Reference(np.array([p for p, _ in points]), np.array([v for _, v in points]))}
+    percents, values = np.array(points).T
+    return {CCNET: Reference(np.ones(1), percents, values[None])}

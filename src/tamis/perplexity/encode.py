@@ -169,7 +169,8 @@ def segment(
     piece: Any,
     ids: Any,
 ) -> Any:
-    """Cut `text[:size]` into the pieces of greatest likelihood; returns how many, ids in `ids`.
+    """Cut `text[:size]` into the pieces of greatest likelihood; returns how many, ids in `ids`, and how many characters
+    no piece covers.
 
     `best`, `came` and `piece` are scratch of size + 1. A run of characters that no piece covers is one unknown piece.
     Longer than others because the search is one loop over the text and one back: calls cost more than the work.
@@ -204,13 +205,16 @@ def segment(
                 best[target], came[target], piece[target] = candidate, start, unknown
         start += length
     count = 0
+    uncovered = 0
     position = size
     while position > 0:
         number = piece[position]
+        if number == unknown:
+            uncovered += 1
         if not (number == unknown and count > 0 and ids[count - 1] == unknown):
             ids[count] = number
             count += 1
         position = came[position]
     for index in range(count // 2):
         ids[index], ids[count - 1 - index] = ids[count - 1 - index], ids[index]
-    return count
+    return count, uncovered

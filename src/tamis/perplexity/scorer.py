@@ -15,27 +15,44 @@ from tamis.columns import as_text, text_buffers
 from tamis.perplexity.kenlm import LanguageModel
 from tamis.perplexity.ngrams import NgramModel
 from tamis.perplexity.normalise import Normaliser, code_table
+from tamis.perplexity.reference import Doubles, Longs, Scores
 from tamis.perplexity.spm import Library
 from tamis.perplexity.unigram import Unigram
 from tamis.perplexity.walk import contextual, score_documents
 
-Doubles = npt.NDArray[np.float64]
-
+# What naming one of Unicode's 150,000 characters takes. A model's <unk> says that there is one, not which: to it, a
+# page in another script would be a run of the same, cheap word.
+CHARACTER_BITS = 17.0
 # 10 to a greater power is no float.
 _MAX_EXPONENT = 300.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scores:
-    """Scores of documents, shape (n,), float64, NaN where a document is null or has too few tokens.
+class Measures:
+    """What scores are made of; those of a document are the sums of its lines', and a line feed between each two.
 
-    `perplexity` is 10^(−Σ log10 p / Σ (pieces + 1)) over all lines; `bits_per_byte` is −Σ log2 p over the lines that
-    are not blank, by the document's UTF-8 bytes. `tokens` counts pieces.
+    `logs`, shape (n, 2): Σ log10 p over all lines, and over those that are not blank. `counts`, shape (n, 4): lines,
+    those not blank, pieces, and characters that no piece covers. `sizes` are UTF-8 bytes.
     """
 
-    perplexity: Doubles
-    bits_per_byte: Doubles
-    tokens: npt.NDArray[np.int64]
+    logs: Doubles
+    counts: Longs
+    sizes: Longs
+
+    @property
+    def tokens(self) -> Longs:
+        """Pieces of each document."""
+        return self.counts[:, 2]
+
+    def scores(self, min_tokens: int = 1) -> Scores:
+        """Return the scores; documents under `min_tokens` pieces abstain."""
+        lines, filled, pieces, uncovered = self.counts.T
+        exponent = np.minimum(-self.logs[:, 0] / np.maximum(pieces + lines, 1), _MAX_EXPONENT)
+        bits = CHARACTER_BITS * uncovered - math.log2(10) * self.logs[:, 1]
+        found = (10.0**exponent, bits / np.maximum(self.sizes, 1), bits / np.maximum(pieces + filled, 1))
+        shown = pieces >= max(min_tokens, 1)
+        perplexity, by_byte, by_piece = (np.where(shown, each, np.nan) for each in found)
+        return Scores(perplexity, by_byte, by_piece, pieces)
 
 
 class Scorer:
@@ -52,23 +69,24 @@ class Scorer:
         self._table = code_table(normaliser)
         self._numbers = model.numbers(pieces.pieces) if isinstance(model, NgramModel) else None
         compiled = self._numbers is not None and pieces.encodable
+        self._known = frozenset(pieces.pieces)
         self._library = None if compiled else Library(pieces_path)
 
     def score(self, texts: Sequence[str | None] | pa.Array | pa.ChunkedArray, *, min_tokens: int = 1) -> Scores:
         """Return the scores of documents; those under `min_tokens` pieces, and nulls, abstain."""
-        array = as_text(texts)
-        totals, counts = np.zeros((len(array), 2)), np.zeros((len(array), 2), np.int64)
-        if self._library is None:
-            self._compiled(array, totals, counts)
-        else:
-            self._line_by_line(array, totals, counts)
-        sizes = np.diff(text_buffers(array)[0]) if len(array) else np.zeros(0, np.int64)
-        shown = (counts[:, 1] >= max(min_tokens, 1)) & array.is_valid().to_numpy(zero_copy_only=False)
-        exponent = np.minimum(-totals[:, 0] / np.maximum(counts[:, 0], 1), _MAX_EXPONENT)
-        bits = -totals[:, 1] * math.log2(10) / np.maximum(sizes, 1)
-        return Scores(np.where(shown, 10.0**exponent, np.nan), np.where(shown, bits, np.nan), counts[:, 1])
+        return self.measure(texts).scores(min_tokens)
 
-    def _compiled(self, array: pa.LargeStringArray, totals: Doubles, counts: npt.NDArray[np.int64]) -> None:
+    def measure(self, texts: Sequence[str | None] | pa.Array | pa.ChunkedArray) -> Measures:
+        """Return what the scores of documents are made of; nulls are as empty texts."""
+        array = as_text(texts)
+        logs, counts = np.zeros((len(array), 2)), np.zeros((len(array), 4), np.int64)
+        if self._library is None:
+            self._compiled(array, logs, counts)
+        else:
+            self._line_by_line(array, logs, counts)
+        return Measures(logs, counts, np.diff(text_buffers(array)[0]).astype(np.int64))
+
+    def _compiled(self, array: pa.LargeStringArray, logs: Doubles, counts: Longs) -> None:
         assert isinstance(self.model, NgramModel)
         offsets, data = text_buffers(array)
         table, pieces, model = self._table, self.pieces, self.model
@@ -83,7 +101,7 @@ class Scorer:
             (pieces.base, pieces.check, pieces.value, pieces.scores, pieces.unknown, pieces.unknown_score,
              pieces.charsmap, pieces.charsmap_out, self._numbers),
             (model.order, model.unigrams, model.keys, model.values),
-            totals, counts,
+            logs, counts,
         )  # fmt: skip
 
     def _written_out(self, array: pa.LargeStringArray, which: npt.NDArray[np.bool_]) -> pa.LargeStringArray:
@@ -93,11 +111,12 @@ class Scorer:
             texts[row] = "\n".join(self.normaliser.lines(texts[row]))
         return as_text(texts)
 
-    def _line_by_line(self, array: pa.LargeStringArray, totals: Doubles, counts: npt.NDArray[np.int64]) -> None:
+    def _line_by_line(self, array: pa.LargeStringArray, logs: Doubles, counts: Longs) -> None:
         assert self._library is not None
         for row, text in enumerate(array.to_pylist()):
             for line in self.normaliser.lines(text or ""):
                 pieces = self._library.pieces(line)
                 log = self.model.score(" ".join(pieces))
-                totals[row] += (log, log if pieces else 0.0)
-                counts[row] += (len(pieces) + 1, len(pieces))
+                missed = sum(len(piece) for piece in pieces if piece not in self._known)
+                logs[row] += (log, log if pieces else 0.0)
+                counts[row] += (1, bool(pieces), len(pieces), missed)

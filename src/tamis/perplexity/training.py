@@ -14,10 +14,10 @@ import numpy.typing as npt
 from tamis.columns import as_text, text_buffers
 from tamis.errors import ConfigError, InputError, OutputError
 from tamis.perplexity import arpa, bundle, unigram
+from tamis.perplexity.calibrate import references
 from tamis.perplexity.estimate import Estimate, estimate
 from tamis.perplexity.ngrams import BEGIN, END, UNKNOWN, hash_table
 from tamis.perplexity.normalise import Normaliser, code_table
-from tamis.perplexity.reference import reference
 from tamis.perplexity.scorer import Scorer
 from tamis.perplexity.spm import train as train_pieces
 from tamis.perplexity.walk import contextual, encode_documents
@@ -86,10 +86,9 @@ def train(
     if with_arpa:
         arpa.write(part / "ngrams.arpa.gz", words, made.tables)
     scorer = Scorer(training.normaliser, pieces, model, part / bundle.PIECES)
-    scores = scorer.score(held, min_tokens=training.min_tokens)
-    references = {bundle.PERPLEXITY: reference(scores.perplexity), bundle.BITS: reference(scores.bits_per_byte)}
+    found = references(scorer, held, training.min_tokens)
     facts = _facts(learned, held, ids, made, training) | {"licence": licence}
-    manifest = bundle.seal(part, language, training.normaliser, references, facts)
+    manifest = bundle.seal(part, language, training.normaliser, found, facts)
     part.rename(output)
     return manifest
 

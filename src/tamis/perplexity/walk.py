@@ -49,13 +49,65 @@ def _line(data: Any, start: Any, stop: Any, ready: Any, table: Any, model: Any, 
 
 
 @kernel
-def _numbered(escaped: Any, length: Any, model: Any, best: Any, came: Any, piece: Any, ids: Any) -> Any:
-    """Return how many pieces a line has, their word numbers in `ids`."""
+def _scratch() -> Any:
+    """Return the empty scratch of `_cut`: a line normalised and escaped, and what the search writes."""
+    return (
+        np.empty(0, np.uint8), np.empty(0, np.uint8), np.empty(0, np.float32), np.empty(0, np.int32),
+        np.empty(0, np.int32), np.empty(0, np.int32),
+    )  # fmt: skip
+
+
+@kernel
+def _longer(array: Any, size: Any) -> Any:
+    """Return an array of at least `size`, with the same beginning."""
+    if size <= len(array):
+        return array
+    grown = np.empty(max(2 * size, 1024), array.dtype)
+    grown[: len(array)] = array
+    return grown
+
+
+@kernel
+def _cut(
+    data: Any,
+    start: Any,
+    end: Any,
+    ready: Any,
+    join_lines: Any,
+    table: Any,
+    model: Any,
+    scratch: Any,
+    out: Any,
+    size: Any,
+) -> Any:
+    """Append the lines of a document to `out[:size]` as word numbers, each between <s> (1) and </s> (2).
+
+    Returns `out` and `scratch`, which may have grown, the new size, and how many characters no piece covers.
+    """
     base, check, value, scores, unknown, unknown_score, _, _, numbers = model
-    found = segment(escaped, length, base, check, value, scores, unknown, unknown_score, best, came, piece, ids)
-    for index in range(found):
-        ids[index] = numbers[ids[index]]
-    return found
+    plain, escaped, best, came, piece, ids = scratch
+    uncovered = 0
+    while start <= end:
+        stop = start
+        while stop < end and (join_lines or data[stop] != 10):
+            stop += 1
+        plain = _longer(plain, _RULES_GROW * (stop - start) + 64)
+        escaped = _longer(escaped, _RULES_GROW * _MAP_GROWS * (stop - start) + 64)
+        length = _line(data, start, stop, ready, table, model, plain, escaped)
+        best, came = _longer(best, length + 1), _longer(came, length + 1)
+        piece, ids = _longer(piece, length + 1), _longer(ids, length + 1)
+        found, missed = segment(
+            escaped, length, base, check, value, scores, unknown, unknown_score, best, came, piece, ids
+        )
+        out = _longer(out, size + found + 2)
+        out[size] = 1
+        for index in range(found):
+            out[size + 1 + index] = numbers[ids[index]]
+        out[size + 1 + found] = 2
+        size += found + 2
+        uncovered += missed
+        start = stop + 1
+    return out, (plain, escaped, best, came, piece, ids), size, uncovered
 
 
 @kernel
@@ -63,81 +115,46 @@ def score_documents(
     offsets: Any, data: Any, ready: Any, join_lines: Any, table: Any, model: Any, grams: Any, totals: Any, counts: Any
 ) -> Any:
     """Fill `totals`, shape (n, 2): Σ log10 over all lines, and over those that are not blank; and `counts`, shape
-    (n, 2): pieces with one more per line, and pieces.
+    (n, 4): lines, those not blank, pieces, and characters that no piece covers.
 
     `ready` marks documents normalised already. `table`, `model` and `grams` are the arrays of a CodeTable, a Unigram
     with each piece's word number, and an NgramModel, in the order they are unpacked here.
     """
     order, unigrams, keys, values = grams
-    room, search = 0, 0
-    plain, escaped = np.zeros(0, np.uint8), np.zeros(0, np.uint8)
-    best, came, piece, ids = (
-        np.zeros(0, np.float32),
-        np.zeros(0, np.int32),
-        np.zeros(0, np.int32),
-        np.zeros(0, np.int32),
-    )
+    scratch, ids = _scratch(), np.empty(1024, np.int32)
     for row in range(len(offsets) - 1):
-        start, end = offsets[row], offsets[row + 1]
-        while start <= end:
+        ids, scratch, size, uncovered = _cut(
+            data, offsets[row], offsets[row + 1], ready[row], join_lines, table, model, scratch, ids, 0
+        )
+        counts[row, 3] = uncovered
+        start = 1
+        while start < size:
             stop = start
-            while stop < end and (join_lines or data[stop] != 10):
+            while ids[stop] != 2:
                 stop += 1
-            if stop - start >= room:
-                room = max(2 * (stop - start), 1024)
-                plain = np.empty(_RULES_GROW * room + 64, np.uint8)
-                escaped = np.empty(_RULES_GROW * _MAP_GROWS * room + 64, np.uint8)
-            length = _line(data, start, stop, ready[row], table, model, plain, escaped)
-            if length >= search:
-                search = max(2 * length, 1024)
-                best, came = np.empty(search + 1, np.float32), np.empty(search + 1, np.int32)
-                piece, ids = np.empty(search + 1, np.int32), np.empty(search + 1, np.int32)
-            found = _numbered(escaped, length, model, best, came, piece, ids)
-            log = score_line(ids, found, order, unigrams, keys, values)
+            log = score_line(ids[start:stop], stop - start, order, unigrams, keys, values)
             totals[row, 0] += log
-            counts[row, 0] += found + 1
-            if found:
+            counts[row, 0] += 1
+            if stop > start:
                 totals[row, 1] += log
-                counts[row, 1] += found
-            start = stop + 1
+                counts[row, 1] += 1
+                counts[row, 2] += stop - start
+            start = stop + 2
 
 
 @kernel
 def encode_documents(offsets: Any, data: Any, ready: Any, join_lines: Any, table: Any, model: Any) -> Any:
     """Return the lines that are not blank as word numbers, each between <s> (1) and </s> (2); shape (tokens,)."""
-    room, search, size = 0, 0, 0
-    plain, escaped = np.zeros(0, np.uint8), np.zeros(0, np.uint8)
-    best, came, piece, ids = (
-        np.zeros(0, np.float32),
-        np.zeros(0, np.int32),
-        np.zeros(0, np.int32),
-        np.zeros(0, np.int32),
-    )
-    out = np.empty(1024, np.int32)
+    scratch, out, size = _scratch(), np.empty(1024, np.int32), 0
     for row in range(len(offsets) - 1):
-        start, end = offsets[row], offsets[row + 1]
-        while start <= end:
-            stop = start
-            while stop < end and (join_lines or data[stop] != 10):
-                stop += 1
-            if stop - start >= room:
-                room = max(2 * (stop - start), 1024)
-                plain = np.empty(_RULES_GROW * room + 64, np.uint8)
-                escaped = np.empty(_RULES_GROW * _MAP_GROWS * room + 64, np.uint8)
-            length = _line(data, start, stop, ready[row], table, model, plain, escaped)
-            if length >= search:
-                search = max(2 * length, 1024)
-                best, came = np.empty(search + 1, np.float32), np.empty(search + 1, np.int32)
-                piece, ids = np.empty(search + 1, np.int32), np.empty(search + 1, np.int32)
-            found = _numbered(escaped, length, model, best, came, piece, ids)
-            if found:
-                if size + found + 2 > len(out):
-                    grown = np.empty(2 * (size + found + 2), np.int32)
-                    grown[:size] = out[:size]
-                    out = grown
-                out[size] = 1
-                out[size + 1 : size + 1 + found] = ids[:found]
-                out[size + 1 + found] = 2
-                size += found + 2
-            start = stop + 1
+        start = size
+        out, scratch, end, _ = _cut(
+            data, offsets[row], offsets[row + 1], ready[row], join_lines, table, model, scratch, out, size
+        )
+        for index in range(start, end):
+            if out[index] == 2 and out[index - 1] == 1:
+                size -= 1
+            else:
+                out[size] = out[index]
+                size += 1
     return out[:size].copy()
