@@ -31,11 +31,13 @@ RECIPE = 'name = "faults"\n[dedup]\nkeep_sets = true\n[tokenize]\nshard_tokens =
 UNIT_BYTES = 60_000
 # Which steps are to be done again for a file below each folder to be opened.
 UNFINISHED = {
-    "work/extract/": ("sift", "pair", "cluster", "resolve", "verdict", "documents", "tokenize"),
+    "work/extract/": ("sift", "pair", "cluster", "regroup", "resolve", "verdict", "documents", "tokenize"),
     "work/sift/": ("documents", "tokenize"),
-    "signatures/": ("pair", "cluster", "resolve", "verdict", "documents", "tokenize"),
-    "work/pair/": ("cluster", "resolve", "verdict", "documents", "tokenize"),
-    "work/cluster/": ("resolve", "verdict", "documents", "tokenize"),
+    "signatures/": ("pair", "cluster", "regroup", "resolve", "verdict", "documents", "tokenize"),
+    "work/pair/": ("cluster", "regroup", "resolve", "verdict", "documents", "tokenize"),
+    "work/cluster/group": ("regroup", "resolve", "verdict", "documents", "tokenize"),
+    "work/cluster/part": ("resolve", "verdict", "documents", "tokenize"),
+    "work/regroup/": ("resolve", "verdict", "documents", "tokenize"),
     "work/resolve/": ("verdict", "documents", "tokenize"),
     "work/verdict/": ("documents", "tokenize"),
 }

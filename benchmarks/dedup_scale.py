@@ -34,10 +34,11 @@ from tamis.columns import text_array
 from tamis.dedup.documents import Docs, rows_of, units_of
 from tamis.dedup.estimate import Workload, estimate, probe
 from tamis.dedup.minhash import sign, signature_schema
-from tamis.dedup.options import DedupOptions, band_names
+from tamis.dedup.options import DedupOptions
 from tamis.dedup.shingle import mix
 from tamis.pipeline.curate import WORK_FILE, signatures_path
-from tamis.pipeline.duplicates import CLUSTER, EXACT, PAIR, RESOLVE, VERDICT, Deduplicate, plan_parts
+from tamis.pipeline.dedupplan import plan_parts, plan_shards
+from tamis.pipeline.duplicates import Deduplicate
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.shelf import Shelf
 from tamis.pipeline.storage import Storage
@@ -126,16 +127,6 @@ def name_of(unit: int) -> str:
     return f"{unit:05d}-000"
 
 
-def shards(units: list[str], parts: list[str]) -> dict[str, list[Shard]]:
-    bands = {f"band-{band:02d}": band for band in range(len(band_names(OPTIONS)))}
-    return {
-        PAIR: [Shard(PAIR, name, "", {"band": band, "units": units}) for name, band in {EXACT: None, **bands}.items()],
-        CLUSTER: [Shard(CLUSTER, "all", "", {"bands": list(bands), "parts": parts})],
-        RESOLVE: [Shard(RESOLVE, part, "", {"units": units}) for part in parts],
-        VERDICT: [Shard(VERDICT, "all", "", {"units": units, "parts": parts})],
-    }
-
-
 def child(work: Made | None, given: list[Shard], files: int, pipe: object, made: object) -> None:
     """Do shards one after another; send (CPU seconds, wall seconds, peak MB, checksum of the last file)."""
     if files:
@@ -190,7 +181,7 @@ def measure(
     # 40 words make 36 shingles; a fifth are copies, and what they are copies of shares their buckets.
     told = estimate(Workload(documents, WORDS - 4, 0.345, len(names)), OPTIONS, memory=memory, slowness=probe())
     disk, peaks, spent, waited, answer = Disk(Path(storage.root)), [], [], 0.0, ""
-    for step, given in shards(units, names).items():
+    for step, given in plan_shards(units, OPTIONS, names).items():
         cpu, wall, peak, answer = in_process(Made(OPTIONS, storage, memory, turn), given, files, None)
         peaks.append(peak)
         spent.append(cpu)

@@ -14,17 +14,13 @@ import pytest
 
 import tamis
 from tamis.dedup.minhash import sign, signature_schema
-from tamis.dedup.options import DedupOptions, band_names
+from tamis.dedup.options import DedupOptions
 from tamis.errors import InputError, OutputError
 from tamis.pipeline.curate import sifted_path, signatures_path
+from tamis.pipeline.dedupplan import plan_shards
 from tamis.pipeline.duplicates import (
-    CLUSTER,
-    EXACT,
-    PAIR,
     PROVENANCE,
     PROVENANCE_FILE,
-    RESOLVE,
-    VERDICT,
     Deduplicate,
     verdicts_path,
 )
@@ -33,7 +29,6 @@ from tamis.pipeline.shard import Shard
 from tamis.pipeline.storage import Storage
 
 Docs = list[dict[str, Any]]
-PART = "part-000"
 
 
 def words(seed: str, count: int = 60) -> str:
@@ -71,11 +66,7 @@ def commit(storage: Storage, receipt: Receipt) -> None:
 
 
 def shards(units: list[str], options: DedupOptions) -> list[Shard]:
-    bands = {f"band-{band:02d}": band for band in range(len(band_names(options)))}
-    payload = {"units": units, "parts": [PART], "bands": list(bands)}
-    pair = [Shard(PAIR, name, "f", {"band": band, **payload}) for name, band in {EXACT: None, **bands}.items()]
-    rest = ((CLUSTER, "all"), (RESOLVE, PART), (VERDICT, "all"))
-    return [*pair, *(Shard(step, name, "f", payload) for step, name in rest)]
+    return [shard for given in plan_shards(units, options).values() for shard in given]
 
 
 def judge(folder: Path, units: Mapping[str, Docs], **options: Any) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
@@ -198,11 +189,15 @@ def test_a_flipped_byte_is_named_and_only_its_maker_redone(tmp_path: Path) -> No
     judge(tmp_path / "clean", units)
     wanted = (tmp_path / "clean" / verdicts_path()).read_bytes()
     steps = shards(list(units), options)
-    readers = {"signatures": steps[0], "work/pair": steps[-3], "work/cluster": steps[-2], "work/resolve": steps[-1]}
+    cluster, regroup, resolve, verdict = steps[-4:]
+    readers = {"signatures": steps[0], "work/pair": cluster, "work/regroup": resolve, "work/resolve": verdict}
+    readers |= {"work/cluster/group": regroup, "work/cluster/part": resolve}
     for folder, reader in readers.items():
         judge(tmp_path / "out", units)
         storage = Storage(str(tmp_path / "out"))
-        victim = max((path for path in storage.list(folder)), key=lambda path: storage.size(path) or 0)
+        victim = max(
+            (path for path in storage.list("") if path.startswith(folder)), key=lambda path: storage.size(path) or 0
+        )
         place = Path(storage.where(victim))
         whole = place.read_bytes()
         place.write_bytes(whole[:700] + bytes([whole[700] ^ 1]) + whole[701:])

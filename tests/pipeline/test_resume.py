@@ -31,6 +31,9 @@ shard_tokens = 20_000
 """
 
 
+DEDUPED = {"sift", "pair", "cluster", "regroup", "resolve", "verdict"}
+
+
 class Counted(InlineExecutor):
     """An inline executor that remembers which units it was given."""
 
@@ -83,9 +86,9 @@ def test_nothing_to_do_holds_without_work(miniweb: Path, recipe: Path, tmp_path:
 @pytest.mark.parametrize(
     ("change", "redone"),
     [
-        ({"filters": [{"keep": "chars", "at_least": 300}]}, {"sift", "pair", "cluster", "resolve", "verdict"}),
-        ({"langid.at_least": 0.9}, {"sift", "pair", "cluster", "resolve", "verdict"}),
-        ({"dedup.threshold": 0.99}, {"sift", "pair", "cluster", "resolve", "verdict"}),
+        ({"filters": [{"keep": "chars", "at_least": 300}]}, DEDUPED),
+        ({"langid.at_least": 0.9}, DEDUPED),
+        ({"dedup.threshold": 0.99}, DEDUPED),
         ({"tokenize.shard_tokens": 30_000}, set()),
     ],
 )

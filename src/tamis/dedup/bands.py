@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tamis.dedup.documents import document_ids, scope_hashes
 from tamis.dedup.options import DedupOptions, band_names
+from tamis.dedup.recurring import recurring
 from tamis.dedup.spill import Records, Sorter, Starts, repeated
 
 _RECORD = np.dtype([("bucket", np.uint64), ("doc", np.uint64)])
@@ -34,22 +36,39 @@ def candidates(
     """Yield the band's buckets of two documents and more as batches (`BUCKETS`), sorted by bucket and document.
 
     `streams` gives (unit, batch) with this band's column and, for scope "language", `language`; a unit's batches come
-    in row order, units in any. At most about `memory` bytes are sorted at once; runs are spilled to `scratch`. No
-    bucket is parted between two batches. Null keys match nothing.
+    in row order, units in any. It is walked twice where it can be, and then little more than what recurs is held. At
+    most about `memory` bytes are sorted at once; runs are spilled to `scratch`. No bucket is parted between two
+    batches. Null keys match nothing.
     """
     name = band_names(options)[band]
-    with Sorter(_RECORD, memory, scratch) as sorter:
+    seen = recurring(streams, lambda batch: _keys(batch, name, options)[0], memory // 4)
+    with Sorter(_RECORD, memory if seen is None else memory - memory // 4, scratch, chosen=seen is not None) as sorter:
         for doc, batch in document_ids(streams):
-            keys = batch.column(name)
-            present = np.flatnonzero(keys.is_valid().to_numpy(zero_copy_only=False))
-            records = np.empty(len(present), _RECORD)
-            values = keys.fill_null(0).to_numpy(zero_copy_only=False)
-            records["bucket"] = (values ^ scope_hashes(batch, options))[present]
-            records["doc"] = doc[present]
+            keys, present = _keys(batch, name, options)
+            doc = doc if present is None else doc[present]
+            if seen is not None:
+                again = np.flatnonzero(seen.among(keys))
+                keys, doc = keys[again], doc[again]
+            records = np.empty(len(keys), _RECORD)
+            records["bucket"], records["doc"] = keys, doc
             sorter.add(records)
+        seen = None
         for records, starts in repeated(iter(sorter), ("bucket",)):
             for begin, end in _cuts(starts, len(records)):
                 yield _batch(records[begin:end], band)
+
+
+def _keys(
+    batch: pa.RecordBatch, name: str, options: DedupOptions
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64] | None]:
+    """Return the valid keys of a column, told apart by scope, and the rows they are in; None: every row."""
+    column = batch.column(name)
+    present = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False)) if column.null_count else None
+    keys = (column if present is None else column.drop_null()).to_numpy()
+    if options.scope != "global":
+        scopes = scope_hashes(batch, options)
+        keys = keys ^ (scopes if present is None else scopes[present])
+    return keys, present
 
 
 def _cuts(starts: Starts, rows: int) -> Iterator[tuple[int, int]]:

@@ -83,18 +83,21 @@ class Components:
         sizes = np.bincount(self._roots, minlength=len(self.docs))
         return sizes[sizes > 1]
 
+    def members(self, partitions: int, *, wanted: Docs | None = None) -> tuple[Docs, npt.NDArray[np.uint16]]:
+        """Return the documents that `split` yields, sorted, and the partition of each."""
+        nodes = np.flatnonzero(self._asked(wanted)[self._roots])
+        parts = _partition(self.docs[self._roots[nodes]], partitions)
+        return self.docs[nodes], parts.astype(np.uint16)
+
     def split(
         self, buckets: Buckets, partitions: int, *, wanted: Docs | None = None
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield (partition, members) so that each component lies in one partition; a partition comes many times.
 
-        With `wanted`, only components that have one of these documents.
+        Components of one document, whose others were left out, have nothing to resolve. With `wanted`, only components
+        that have one of these documents.
         """
-        asked = np.ones(len(self.docs), np.bool_)
-        if wanted is not None:
-            places = self._marks.places(wanted)
-            asked[:] = False
-            asked[self._roots[places[places >= 0]]] = True
+        asked = self._asked(wanted)
         for batch in buckets():
             nodes = self._marks.places(batch.column("doc").to_numpy())
             here = nodes >= 0
@@ -110,6 +113,16 @@ class Components:
             for index, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
                 if end > begin:
                     yield index, members.slice(begin, end - begin)
+
+    def _asked(self, wanted: Docs | None) -> npt.NDArray[np.bool_]:
+        """Return which nodes are roots of components to be resolved."""
+        asked: npt.NDArray[np.bool_] = np.bincount(self._roots, minlength=len(self.docs)) > 1
+        if wanted is not None:
+            places = self._marks.places(wanted)
+            also = np.zeros(len(self.docs), np.bool_)
+            also[self._roots[places[places >= 0]]] = True
+            asked &= also
+        return asked
 
 
 def find_components(buckets: Buckets, *, exclude: Docs | None = None) -> Components:

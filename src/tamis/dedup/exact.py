@@ -16,8 +16,11 @@ import xxhash
 from tamis.columns import Bytes, Offsets
 from tamis.dedup.documents import document_ids, scope_hashes
 from tamis.dedup.options import DedupOptions
+from tamis.dedup.recurring import Recurring, recurring
 from tamis.dedup.spill import Records, Sorter, Starts, repeated
 from tamis.dedup.unchecked import text_within, unchecked
+
+Words = npt.NDArray[np.uint64]
 
 _RECORD = np.dtype([("high", np.uint64), ("low", np.uint64), ("rank", np.float64), ("doc", np.uint64)])
 
@@ -135,10 +138,12 @@ def exact_duplicates(
     spilled to `scratch`.
     """
     gone = None if urls is None else urls.column("doc").to_numpy()
-    with Sorter(_RECORD, memory, scratch) as sorter:
+    seen = recurring(streams, lambda batch: _high(batch, options)[0], memory // 4)
+    with Sorter(_RECORD, memory if seen is None else memory - memory // 4, scratch, chosen=seen is not None) as sorter:
         for doc, batch in document_ids(streams):
-            records = _records(doc, batch, options)
+            records = _records(doc, batch, options, seen)
             sorter.add(records if gone is None else records[~_among(records["doc"], gone)])
+        seen = None
         found = [_drops(*group) for group in repeated(iter(sorter), ("high", "low"))]
     drops = np.concatenate([np.empty((0, 2), np.uint64), *found])
     drops = drops[np.argsort(drops[:, 0])]
@@ -169,15 +174,29 @@ def _among(docs: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -> npt.N
     return found
 
 
-def _records(doc: npt.NDArray[np.uint64], batch: pa.RecordBatch, options: DedupOptions) -> npt.NDArray[np.void]:
-    if not batch.num_rows:
-        return np.empty(0, _RECORD)
+def _high(batch: pa.RecordBatch, options: DedupOptions) -> tuple[Words, npt.NDArray[np.int64]]:
+    """Return the first halves of the valid keys, told apart by scope, and their rows."""
     keys = batch.column("exact")
+    if not batch.num_rows:
+        return np.empty(0, np.uint64), np.empty(0, np.int64)
     present = np.flatnonzero(keys.is_valid().to_numpy(zero_copy_only=False))
-    words = np.frombuffer(keys.buffers()[1], ">u8", 2 * len(keys), 16 * keys.offset).reshape(-1, 2)[present]
+    words = np.frombuffer(keys.buffers()[1], ">u8", 2 * len(keys), 16 * keys.offset)[::2]
+    return words[present].astype(np.uint64) ^ scope_hashes(batch, options)[present], present
+
+
+def _records(
+    doc: npt.NDArray[np.uint64], batch: pa.RecordBatch, options: DedupOptions, seen: Recurring | None
+) -> npt.NDArray[np.void]:
+    high, present = _high(batch, options)
+    if not len(present):
+        return np.empty(0, _RECORD)
+    if seen is not None:
+        again = np.flatnonzero(seen.among(high))
+        high, present = high[again], present[again]
+    keys = batch.column("exact")
+    words = np.frombuffer(keys.buffers()[1], ">u8", 2 * len(keys), 16 * keys.offset)[1::2]
     records = np.zeros(len(present), _RECORD)
-    records["high"] = words[:, 0] ^ scope_hashes(batch, options)[present]
-    records["low"], records["doc"] = words[:, 1], doc[present]
+    records["high"], records["low"], records["doc"] = high, words[present], doc[present]
     if options.survivor != "first" and "priority" in batch.schema.names:
         ranks = batch.column("priority").cast(pa.float64()).fill_null(-np.inf).to_numpy(zero_copy_only=False)
         records["rank"] = -ranks[present]

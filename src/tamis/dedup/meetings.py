@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tamis.dedup.documents import Docs
+from tamis.dedup.spill import settled_order
 from tamis.text.kernel import kernel
 
 Numbers = npt.NDArray[np.int64]
@@ -57,11 +58,8 @@ def gather(members: Iterable[pa.RecordBatch]) -> Meetings:
     doc, bucket, component = (_column(batches, name) for name in ("doc", "bucket", "component"))
     band: Bands = np.concatenate([np.empty(0, np.int16), *(batch.column("band").to_numpy() for batch in batches)])
     del batches
-    if len(band) and (np.diff(band) < 0).any():
-        by_band = np.argsort(band, kind="stable")
-        doc, bucket, component, band = doc[by_band], bucket[by_band], component[by_band], band[by_band]
     # A document is in a band once at most: by document, then band, is an order without ties.
-    order = np.argsort(doc, kind="stable")
+    order = settled_order(doc, band.astype(np.uint64))
     doc = doc[order]
     first = np.flatnonzero(np.concatenate([[True], doc[1:] != doc[:-1]])) if len(doc) else np.empty(0, np.int64)
     return Meetings(doc[first], component[order[first]], np.append(first, len(doc)), bucket[order], band[order])

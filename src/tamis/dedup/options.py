@@ -39,6 +39,8 @@ class DedupOptions:
     against: output folders of earlier runs, oldest first, made with the same options and `keep_sets`: what they have is
         removed here. No text of theirs is read.
     max_leaders: how many unlike survivors of one bucket a document is compared with at most.
+    max_cluster: a cluster of so many documents is split again: what is less like its survivor than half-way from
+        `threshold` to 1 starts clusters of its own. 0 sets no bound.
     """
 
     bands: int = 14
@@ -58,6 +60,7 @@ class DedupOptions:
     urls: bool = False
     keep_sets: bool = False
     against: tuple[str, ...] = ()
+    max_cluster: int = 10_000
 
     def __post_init__(self) -> None:
         """Raise ConfigError when an option is out of its range."""
@@ -72,8 +75,10 @@ class DedupOptions:
             raise ConfigError(
                 f"dedup.threshold is {self.threshold}.", "It is a Jaccard similarity: above 0, at most 1."
             )
-        if self.shingle_chars < 0 or self.min_shingles < 0:
-            raise ConfigError("dedup.shingle_chars and dedup.min_shingles count things.", "Give 0 or more.")
+        if min(self.shingle_chars, self.min_shingles, self.max_cluster) < 0:
+            raise ConfigError(
+                "dedup.shingle_chars, dedup.min_shingles and dedup.max_cluster count things.", "Give 0 or more."
+            )
         if self.scope not in _SCOPES:
             raise unknown("dedup scope", self.scope, _SCOPES)
         if self.survivor not in _SURVIVORS:

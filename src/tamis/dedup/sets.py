@@ -14,9 +14,12 @@ import pyarrow as pa
 from tamis.columns import as_text, text_buffers
 from tamis.dedup.options import DedupOptions
 from tamis.dedup.shingle import Hashes, composed, shingle_hashes
+from tamis.dedup.unchecked import unchecked
 
 Set = npt.NDArray[np.uint32]
 Numbers = npt.NDArray[np.int64]
+
+_32 = np.uint64(32)
 
 
 class SetStore:
@@ -102,11 +105,44 @@ class SetStore:
 
 
 def distinct(offsets: Numbers, hashes: Hashes) -> tuple[Set, Numbers]:
-    """Return each text's distinct hashes, sorted, one text after another, and how many each has; one sort for all."""
-    rows = np.repeat(np.arange(len(offsets) - 1, dtype=np.uint64), np.diff(offsets))
-    tagged = np.sort(rows << np.uint64(32) | hashes >> np.uint64(32))
-    fresh = np.ones(len(tagged), np.bool_)
-    np.not_equal(tagged[1:], tagged[:-1], out=fresh[1:])
-    tagged = tagged[fresh]
-    ends = np.searchsorted(tagged, np.arange(1, len(offsets), dtype=np.uint64) << np.uint64(32))
-    return tagged.astype(np.uint32), np.diff(ends, prepend=0).astype(np.int64)
+    """Return each text's distinct hashes, their upper halves, sorted, one text after another, and how many each has."""
+    counts = np.zeros(len(offsets) - 1, np.int64)
+    longest = int(np.diff(offsets).max(initial=0))
+    values = np.empty(len(hashes), np.uint32)
+    used = _distinct(offsets, hashes, np.empty(longest + 1, np.int64), np.empty(longest, np.uint32), values, counts)
+    return values[:used], counts
+
+
+# Without bounds checks: `offsets` are those `shingle_hashes` has made, and places are counted before they are filled.
+@unchecked
+def _distinct(  # long: one loop a text; its parts share the places they count
+    offsets: Numbers, hashes: Hashes, places: Numbers, sorted_: Set, values: Set, counts: Numbers
+) -> int:
+    """Sort each text's hashes into as many buckets as it has hashes, by value: hashes are spread evenly, so that a
+    bucket has one or two and the insertion that follows moves next to nothing."""
+    to = 0
+    for row in range(len(offsets) - 1):
+        here = hashes[offsets[row] : offsets[row + 1]]
+        size = np.uint64(here.size)
+        places[: here.size + 1] = 0
+        for value in here:
+            places[np.int64(((value >> _32) * size) >> _32) + 1] += 1
+        for at in range(here.size):
+            places[at + 1] += places[at]
+        for value in here:
+            bucket = np.int64(((value >> _32) * size) >> _32)
+            sorted_[places[bucket]] = np.uint32(value >> _32)
+            places[bucket] += 1
+        begin = to
+        for i in range(here.size):
+            moved, at = sorted_[i], i
+            while at > 0 and sorted_[at - 1] > moved:
+                sorted_[at] = sorted_[at - 1]
+                at -= 1
+            sorted_[at] = moved
+        for i in range(here.size):
+            if to == begin or sorted_[i] != values[to - 1]:
+                values[to] = sorted_[i]
+                to += 1
+        counts[row] = to - begin
+    return to

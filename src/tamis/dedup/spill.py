@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tamis.dedup.recurring import Recurring
 from tamis.text.kernel import kernel
 
 Records = npt.NDArray[np.void]
@@ -24,8 +24,8 @@ Starts = npt.NDArray[np.int64]
 # Rows gathered at once while a run is written, and samples taken of each run to cut the ranges by.
 _CHUNK_ROWS = 1 << 18
 _SAMPLES = 4096
-# Slots a record in the filter that drops single keys: at 8 to 16 at most an eighth of them passes in vain.
-_SLOTS = 8
+# Groups of equal keys up to this size are put in order by insertion.
+_SHORT = 24
 # Beside the record itself, sorting holds the first field and an index.
 _SORT_BYTES = 24
 
@@ -34,11 +34,12 @@ class Sorter:
     """Takes records in any order and gives back those whose first field recurs, sorted; no block parts equal ones.
 
     A context manager: its folder under `scratch` is gone on exit. `memory` is in bytes and bounds what is held, save
-    that records with one and the same first field come in one block.
+    that records with one and the same first field come in one block. `chosen` says that single keys are rare already.
     """
 
-    def __init__(self, dtype: np.dtype[np.void], memory: int, scratch: Path) -> None:
+    def __init__(self, dtype: np.dtype[np.void], memory: int, scratch: Path, *, chosen: bool = False) -> None:
         self._dtype = dtype
+        self._chosen = chosen
         self._capacity = max(memory // (dtype.itemsize + _SORT_BYTES), 1024)
         self._block = max(memory // (4 * dtype.itemsize + _SORT_BYTES), 1024)
         self._scratch = scratch
@@ -133,11 +134,12 @@ class Sorter:
 
     def _without_singles(self, records: Records) -> Records:
         """Drop most records whose first field occurs once, which is nearly all of them, before the dearer sort."""
+        if self._chosen:
+            return records
         keys = np.ascontiguousarray(records[self._dtype.names[0]])  # type: ignore[index]
-        slots = 1 << max((_SLOTS * len(keys)).bit_length(), 3)
-        kept = np.zeros(len(keys), np.bool_)
-        _mark_repeated(keys, np.uint64(slots - 1), np.zeros(slots // 4, np.uint8), kept)
-        return records[kept]
+        seen = Recurring(len(keys), len(records) * self._dtype.itemsize)
+        seen.add(keys)
+        return records[seen.among(keys)]
 
     def _bounds(self, total: int) -> list[int | None]:
         """Return exclusive upper bounds of the first field that cut all records into ranges of about a block."""
@@ -148,18 +150,23 @@ class Sorter:
 
 
 @kernel
-def _mark_repeated(keys: npt.NDArray[np.uint64], mask: np.uint64, twos: npt.NDArray[np.uint8], kept: Any) -> None:
-    """Set kept[i] where another key has the same low bits; `twos` counts to two in two bits a slot."""
-    for key in keys:
-        slot = key & mask
-        shift = np.uint8(2) * np.uint8(slot & np.uint64(3))
-        seen = (twos[slot >> np.uint64(2)] >> shift) & np.uint8(3)
-        if seen < 2:
-            twos[slot >> np.uint64(2)] += np.uint8(1) << shift
-    for i in range(len(keys)):
-        slot = keys[i] & mask
-        shift = np.uint8(2) * np.uint8(slot & np.uint64(3))
-        kept[i] = (twos[slot >> np.uint64(2)] >> shift) & np.uint8(3) == 2
+def _settle(keys: npt.NDArray[np.uint64], second: npt.NDArray[np.uint64], order: npt.NDArray[np.int64]) -> None:
+    """Put `order`, which is by `keys`, in order by `second` within equal keys."""
+    begin = 0
+    for end in range(1, len(order) + 1):
+        if end < len(order) and keys[order[end]] == keys[order[begin]]:
+            continue
+        if end - begin > _SHORT:
+            some = order[begin:end].copy()
+            order[begin:end] = some[np.argsort(second[some])]
+        else:
+            for place in range(begin + 1, end):
+                moved, at = order[place], place
+                while at > begin and second[order[at - 1]] > second[moved]:
+                    order[at] = order[at - 1]
+                    at -= 1
+                order[at] = moved
+        begin = end
 
 
 def _below(keys: npt.NDArray[np.uint64], bound: int | None) -> int:
@@ -170,6 +177,8 @@ def sort_order(records: Records) -> npt.NDArray[np.int64]:
     """Return the order of records by all their fields; fast where the first field rarely repeats."""
     first, *rest = records.dtype.names or ()
     keys = np.ascontiguousarray(records[first])
+    if len(rest) == 1:
+        return settled_order(keys, np.ascontiguousarray(records[rest[0]]))
     order = np.argsort(keys)
     ordered = keys[order]
     equal = ordered[1:] == ordered[:-1]
@@ -177,6 +186,13 @@ def sort_order(records: Records) -> npt.NDArray[np.int64]:
     if len(tied):
         among = order[tied]
         order[tied] = among[np.lexsort([records[name][among] for name in [*reversed(rest), first]])]
+    return order
+
+
+def settled_order(keys: npt.NDArray[np.uint64], second: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Return the order by `keys`, then by `second`."""
+    order = np.argsort(keys)
+    _settle(keys, second, order)
     return order
 
 

@@ -65,18 +65,22 @@ def _resolve(
     floor: int,
     max_leaders: int,
     contained: bool,
+    max_cluster: int,
+    strict: float,
     kept: Numbers,
     score: npt.NDArray[np.float64],
     met: Numbers,
 ) -> None:
     """Decide one chunk of components. `order` lists documents by component and preference; `slots` are the buckets of
-    document d, at doc_starts[d]:doc_starts[d + 1]. Survivors of a bucket form a linked list in order of preference."""
+    document d, at doc_starts[d]:doc_starts[d + 1]. Survivors of a bucket form a linked list in order of preference. One
+    that has `max_cluster` documents in its cluster takes in what is like it by `strict` only."""
     head = np.full(bucket_count, -1, np.int64)
     tail = np.full(bucket_count, -1, np.int64)
     length = np.zeros(bucket_count, np.int64)
     following = np.full(len(slots), -1, np.int64)
     owner = np.zeros(len(slots), np.int64)
     stamp = np.full(len(order), -1, np.int64)
+    members = np.ones(len(order), np.int64)
     for doc in order:
         size = ends[doc] - starts[doc]
         if size < floor:
@@ -94,10 +98,13 @@ def _resolve(
                 if other < threshold * size or (not contained and size < threshold * other):
                     continue
                 found = similarity(values, starts[doc], ends[doc], starts[leader], ends[leader], contained)
+                if members[leader] >= max_cluster and found < strict:
+                    continue
                 if found > best_score or (found == best_score and best < 0):
                     best, best_score, best_slot = leader, found, slot
         if best >= 0:
             kept[doc], score[doc], met[doc] = best, best_score, best_slot
+            members[best] += 1
             continue
         for slot in range(doc_starts[doc], doc_starts[doc + 1]):
             bucket = slots[slot]
@@ -178,7 +185,8 @@ def _chunk(
     score, met = np.zeros(len(nodes)), np.zeros(len(nodes), np.int64)
     _resolve(
         order, starts, ends, values, doc_starts, slots, bucket_count,
-        options.threshold, options.floor, options.max_leaders, options.measure == "containment", kept, score, met,
+        options.threshold, options.floor, options.max_leaders, options.measure == "containment",
+        options.max_cluster or len(nodes) + 1, (1 + options.threshold) / 2, kept, score, met,
     )  # fmt: skip
     gone = np.flatnonzero(kept >= 0)
     return pa.table([docs[gone], docs[kept[gone]], score[gone].astype(np.float32), bands[met[gone]]], schema=NEAR)

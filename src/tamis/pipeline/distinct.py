@@ -9,16 +9,16 @@ import pyarrow as pa
 
 from tamis.budget.ledger import Ledger
 from tamis.dedup.minhash import sign, signature_schema
-from tamis.dedup.options import DedupOptions, band_names
+from tamis.dedup.options import DedupOptions
 from tamis.pipeline.curate import WORK_FILE, sifted_path, signatures_path
+from tamis.pipeline.dedupplan import plan_shards
 from tamis.pipeline.documents import DOCUMENTS, Finish
 from tamis.pipeline.drops import Drops
-from tamis.pipeline.duplicates import CLUSTER, EXACT, PAIR, RESOLVE, VERDICT, Deduplicate, verdicts_path
+from tamis.pipeline.duplicates import Deduplicate, verdicts_path
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.storage import Storage
 
 UNIT = "00000-000"
-PART = "part-000"
 
 
 class Distinct(Finish):
@@ -59,14 +59,7 @@ def store(batches: Iterable[pa.RecordBatch], storage: Storage, options: DedupOpt
 
 def judge(storage: Storage, options: DedupOptions, memory: int) -> None:
     """Find the duplicates of the stored unit; the verdicts lie in `storage`."""
-    bands = {f"band-{band:02d}": band for band in range(len(band_names(options)))}
-    payload = {"units": [UNIT], "parts": [PART], "bands": list(bands)}
-    shards = [
-        *(Shard(PAIR, name, "", {"band": band, **payload}) for name, band in {EXACT: None, **bands}.items()),
-        Shard(CLUSTER, "all", "", payload),
-        Shard(RESOLVE, PART, "", payload),
-        Shard(VERDICT, "all", "", payload),
-    ]
     work = Deduplicate(options, storage, memory)
-    for shard in shards:
-        work(shard)
+    for shards in plan_shards([UNIT], options).values():
+        for shard in shards:
+            work(shard)

@@ -1,5 +1,5 @@
-"""The dedup steps: pair finds who shares a bucket, cluster what must be looked at together, resolve who goes, and
-verdicts tells each unit. Every step is a map over shards; nothing but the last two small ones sees every document."""
+"""The dedup steps: pair finds who shares a bucket, cluster what must be looked at together, regroup hands the shingles
+of that to each partition, resolve says who goes, and verdict tells each unit. Every step is a map over shards."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -23,10 +24,12 @@ from tamis.dedup.estimate import held
 from tamis.dedup.exact import exact_duplicates, url_duplicates
 from tamis.dedup.options import DedupOptions, band_names
 from tamis.dedup.ranking import priorities, rank_column
+from tamis.dedup.regroup import Regrouped, regroup, shingle_sets
 from tamis.dedup.urls import url_keys
 from tamis.dedup.verdicts import resolve
 from tamis.pipeline.clusters import Reads, found_clusters
 from tamis.pipeline.curate import WORK_FILE, sifted_path, signatures_path
+from tamis.pipeline.dedupplan import CLUSTER, EXACT, PAIR, REGROUP, RESOLVE, VERDICT
 from tamis.pipeline.documents import VERDICTS
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.shard import Shard
@@ -36,16 +39,16 @@ from tamis.pipeline.survivors import Survivors
 from tamis.pipeline.verified import opened
 
 Stream = Iterator[tuple[int, pa.RecordBatch]]
+Parts = npt.NDArray[np.uint16]
 
-PAIR = "pair"
-CLUSTER = "cluster"
-RESOLVE = "resolve"
-VERDICT = "verdict"
-
-EXACT = "exact"
 REASONS = {"exact": "exact_duplicate", "near": "near_duplicate", "url": "url_duplicate"}
 # Partitions written at once: a file each, below the 256 files that a process may always open.
 OPEN_PARTS = 128
+# Documents whose shingles are made at once.
+_SET_ROWS = 4096
+
+# Which documents of a group of units are resolved, and where.
+WHERE = pa.schema([pa.field("doc", pa.uint64(), nullable=False), pa.field("part", pa.uint16(), nullable=False)])
 
 # One row per removed document, by unit and row; `cluster` numbers the kept document.
 PROVENANCE_FILE = "duplicates.parquet"
@@ -71,9 +74,13 @@ def _path(step: str, shard: str) -> str:
     return f"work/{step}/{shard}.arrow"
 
 
+def _index(group: str) -> str:
+    return f"work/{REGROUP}/{group}.index.arrow"
+
+
 @dataclass(frozen=True)
 class Deduplicate:
-    """The work of the pair, cluster, resolve and verdict shards. Payloads have `units`: their names in manifest order.
+    """The work of the dedup shards. Payloads have `units`: their names in manifest order.
 
     `memory` in bytes bounds the process that does one shard, its libraries included, from half a gigabyte up; below,
     half of it is for what is sorted and compared at once. The answer does not depend on it.
@@ -85,7 +92,14 @@ class Deduplicate:
 
     def __call__(self, shard: Shard) -> tuple[Receipt, ...]:
         """Do one shard; returns its receipt."""
-        work = {PAIR: self._pair, CLUSTER: self._cluster, RESOLVE: self._resolve, VERDICT: self._verdict}[shard.step]
+        does = {
+            PAIR: self._pair,
+            CLUSTER: self._cluster,
+            REGROUP: self._regroup,
+            RESOLVE: self._resolve,
+            VERDICT: self._verdict,
+        }
+        work = does[shard.step]
         with tempfile.TemporaryDirectory(prefix="tamis-dedup-") as folder:
             files, facts = work(shard, Path(folder))
         return (Receipt(shard.step, shard.name, shard.fingerprint, (), tuple(files), facts),)
@@ -96,8 +110,8 @@ class Deduplicate:
         if band is None:
             table = self._exact(shelf, scratch)
             return [self._write(path, table.schema, table.to_batches())], {"documents": table.num_rows}
-        streams = self._signatures(shelf, ["language", band_names(self.options)[band]])
-        batches = candidates(streams, band, self.options, memory=held(self.memory), scratch=scratch)
+        signed = _Passes(self, shelf, ("language", band_names(self.options)[band]))
+        batches = candidates(signed, band, self.options, memory=held(self.memory), scratch=scratch)
         entry = self._write(path, BUCKETS, batches)
         return [entry], {"documents": entry.rows}
 
@@ -108,8 +122,10 @@ class Deduplicate:
             if self.options.urls:
                 streams = self._ranked(shelf, ["language"], stack, urls=True)
                 urls = url_duplicates(streams, self.options, memory=held(self.memory), scratch=scratch)
-            streams = self._ranked(shelf, ["language", "exact"], stack)
-            return exact_duplicates(streams, self.options, memory=held(self.memory), scratch=scratch, urls=urls)
+            columns = ("language", "exact")
+            first = rank_column(self.options) is None
+            signed = _Passes(self, shelf, columns) if first else self._ranked(shelf, list(columns), stack)
+            return exact_duplicates(signed, self.options, memory=held(self.memory), scratch=scratch, urls=urls)
 
     def _ranked(self, shelf: Shelf, columns: list[str], stack: ExitStack, *, urls: bool = False) -> Stream:
         """Yield signatures with `priority`, where the survivor is not simply the first; with `urls`, keyed by URL."""
@@ -161,17 +177,55 @@ class Deduplicate:
                 yield from self._batches(_path(PAIR, name))
 
         components = find_components(buckets, exclude=exact.column("doc").to_numpy())
-        shelf = self._shelf([])
+        shelf = self._shelf(shard.payload["units"])
         wanted = None
         if shelf.first:
             # What is among earlier runs alone was decided there, save for what a new document is a copy of.
             kept = exact.column("kept_doc").to_numpy()[shelf.is_new(exact.column("doc").to_numpy())]
             wanted = np.concatenate([kept, components.docs[shelf.is_new(components.docs)]])
-        files = []
+        files = [*self._write_where(shard, shelf, *components.members(len(parts), wanted=wanted))]
         for first in range(0, len(parts), OPEN_PARTS):
             some = range(first, min(first + OPEN_PARTS, len(parts)))
             files += self._split(components, buckets, parts, some, wanted)
         return files, {}
+
+    def _write_where(self, shard: Shard, shelf: Shelf, docs: Docs, parts: Parts) -> Iterator[FileEntry]:
+        """Write which documents of each group of units are resolved where."""
+        groups = shard.payload["groups"]
+        bounds = [index * len(shelf.places) // len(groups) << 32 for index in range(len(groups) + 1)]
+        begins = np.searchsorted(docs, np.array(bounds, np.uint64)).tolist()
+        for name, begin, end in zip(groups, begins, begins[1:], strict=False):
+            batch = pa.record_batch([docs[begin:end], parts[begin:end]], schema=WHERE)
+            yield self._write(_path(CLUSTER, name), WHERE, [batch])
+
+    def _regroup(self, shard: Shard, _: Path) -> tuple[list[FileEntry], dict[str, Any]]:
+        """Write the shingle sets of a group's documents by partition, and beside them which batch is whose."""
+        path, of = _path(REGROUP, shard.name), []
+        with ExitStack() as stack:
+            read = regroup(self._sets(shard, stack))
+            first = next(read, None)
+            schema = first[1].schema if first else pa.schema([pa.field("doc", pa.uint64())])
+            sink = stack.enter_context(self.storage.create(path))
+            writer = stack.enter_context(pa.ipc.new_file(sink, schema))
+            for part, batch in [first, *read] if first else []:
+                of.append(part)
+                writer.write_batch(batch)
+                sink.rows += batch.num_rows
+        index = pa.record_batch([np.array(of, np.uint16)], ["part"])
+        return [sink.entry(path), self._write(_index(shard.name), index.schema, [index])], {}
+
+    def _sets(self, shard: Shard, stack: ExitStack) -> Iterator[pa.RecordBatch]:
+        """Yield (doc, part, set) of a group's documents, and `priority` where the survivor is not simply the first."""
+        shelf = self._shelf(shard.payload["units"])
+        read = stack.enter_context(self._column(shelf, "set" if self.options.stored else "text"))
+        rank = self._rank(shelf, stack)
+        for batch in self._batches(_path(CLUSTER, shard.name)):
+            for start in range(0, batch.num_rows, _SET_ROWS):
+                rows = batch.slice(start, _SET_ROWS)
+                docs = rows.column("doc").to_numpy()
+                found = read(docs) if self.options.stored else shingle_sets(read(docs), self.options)
+                rows = rows.append_column("set", found)
+                yield rows if rank is None else rows.append_column("priority", rank(docs))
 
     def _split(
         self, components: Components, buckets: Buckets, parts: list[str], some: range, wanted: Docs | None
@@ -191,17 +245,19 @@ class Deduplicate:
 
     def _resolve(self, shard: Shard, scratch: Path) -> tuple[list[FileEntry], dict[str, Any]]:
         members = self._batches(_path(CLUSTER, shard.name))
-        shelf = self._shelf(shard.payload["units"])
-        name = "set" if self.options.stored else "text"
-        with ExitStack() as stack:
-            read, rank = stack.enter_context(self._column(shelf, name)), self._rank(shelf, stack)
-
-            def fetch(docs: Docs) -> pa.RecordBatch:
-                batch = pa.record_batch([read(docs)], [name])
-                return batch if rank is None else batch.append_column("priority", rank(docs))
-
-            near = resolve(members, fetch, self.options, memory=held(self.memory), scratch=scratch)
+        sets = Regrouped(self._regrouped(shard.payload["groups"], shard.payload["parts"].index(shard.name)))
+        near = resolve(members, sets, self.options, memory=held(self.memory), scratch=scratch)
         return [self._write(_path(RESOLVE, shard.name), near.schema, near.to_batches())], {"documents": near.num_rows}
+
+    def _regrouped(self, groups: Sequence[str], part: int) -> Iterator[pa.RecordBatch]:
+        for name in groups:
+            of = self._read(_index(name)).column("part").to_numpy()
+            mine = np.flatnonzero(of == part).tolist()
+            if mine:
+                with opened(self.storage, _path(REGROUP, name)) as file:
+                    reader = pa.ipc.open_file(file)
+                    for number in mine:
+                        yield reader.get_batch(number)
 
     def _verdict(self, shard: Shard, _: Path) -> tuple[list[FileEntry], dict[str, Any]]:
         near = pa.concat_tables([self._read(_path(RESOLVE, name)) for name in shard.payload["parts"]])
@@ -296,6 +352,17 @@ def _of_unit(drops: pa.Table, clusters: pa.Table, unit: int) -> pa.RecordBatch:
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=VERDICTS)
 
 
-def plan_parts(units: int) -> list[str]:
-    """Return the names of the partitions candidates are resolved in: more with more input, never with more workers."""
-    return [f"part-{part:03d}" for part in range(min(4096, 1 + units // 8))]
+@dataclass(frozen=True, slots=True)
+class _Passes:
+    """Signatures that can be walked again and again; `rows` is how many there are."""
+
+    work: Deduplicate
+    shelf: Shelf
+    columns: tuple[str, ...]
+
+    def __iter__(self) -> Stream:
+        return self.work._signatures(self.shelf, list(self.columns))
+
+    @property
+    def rows(self) -> int:
+        return sum(batch.num_rows for _, batch in self.work._signatures(self.shelf, ["shingles"]))

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from tamis.dedup.options import band_names
 from tamis.pipeline import models
 from tamis.pipeline.curate import EXTRACT, SIFT
+from tamis.pipeline.dedupplan import CLUSTER, PAIR, REGROUP, RESOLVE, VERDICT, plan_shards
 from tamis.pipeline.documents import DOCUMENTS
-from tamis.pipeline.duplicates import CLUSTER, EXACT, PAIR, RESOLVE, VERDICT, plan_parts, verdicts_path
+from tamis.pipeline.duplicates import verdicts_path
 from tamis.pipeline.manifest import Manifest
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
@@ -19,7 +19,7 @@ from tamis.pipeline.storage import InputFiles
 from tamis.pipeline.tokens import TOKENIZE, separator
 from tamis.warc.manifest import Source, Span, split
 
-STEPS = (EXTRACT, SIFT, PAIR, CLUSTER, RESOLVE, VERDICT, DOCUMENTS, TOKENIZE)
+STEPS = (EXTRACT, SIFT, PAIR, CLUSTER, REGROUP, RESOLVE, VERDICT, DOCUMENTS, TOKENIZE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +86,17 @@ def _payload(source: Source, span: Span) -> dict[str, Any]:
 def _dedup(
     steps: dict[str, Step], settings: Settings, everything: str, units: list[str]
 ) -> dict[str, tuple[Shard, ...]]:
-    """Return the shards of the four dedup steps; each needs all of the one before."""
+    """Return the shards of the dedup steps; each needs all of the one before."""
     if settings.dedup is None:
         return {}
-    parts = plan_parts(len(units))
-    bands = {f"band-{band:02d}": band for band in range(len(band_names(settings.dedup)))}
-    pair = tuple(
-        Shard(PAIR, name, steps[PAIR].of([everything, name]), {"band": band, "units": units})
-        for name, band in {EXACT: None, **bands}.items()
-    )
-    cluster = Shard(CLUSTER, "all", _after(steps[CLUSTER], pair), {"bands": list(bands), "parts": parts})
-    resolve = tuple(Shard(RESOLVE, part, _after(steps[RESOLVE], [cluster], part), {"units": units}) for part in parts)
-    verdict = Shard(VERDICT, "all", _after(steps[VERDICT], resolve), {"units": units, "parts": parts})
-    return {PAIR: pair, CLUSTER: (cluster,), RESOLVE: resolve, VERDICT: (verdict,)}
-
-
-def _after(step: Step, shards: Sequence[Shard], name: str = "") -> str:
-    return step.of([*(shard.fingerprint for shard in shards), name])
+    found: dict[str, tuple[Shard, ...]] = {}
+    before = [everything]
+    for step, shards in plan_shards(units, settings.dedup).items():
+        found[step] = tuple(
+            Shard(step, shard.name, steps[step].of([*before, shard.name]), shard.payload) for shard in shards
+        )
+        before = [shard.fingerprint for shard in found[step]]
+    return found
 
 
 def _steps(settings: Settings) -> dict[str, Step]:
@@ -133,7 +127,7 @@ def _steps(settings: Settings) -> dict[str, Step]:
     }
     options: dict[str, Mapping[str, Any]] = {EXTRACT: extract, SIFT: sift, TOKENIZE: tokenize}
     options[DOCUMENTS] = {"output": output}
-    options |= {step: {"dedup": dedup} for step in (PAIR, CLUSTER, RESOLVE, VERDICT)}
+    options |= {step: {"dedup": dedup} for step in (PAIR, CLUSTER, REGROUP, RESOLVE, VERDICT)}
     return {name: Step(name, 1, chosen) for name, chosen in options.items()}
 
 
