@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import fnmatch
 import io
 import json
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -23,6 +22,9 @@ import xxhash
 from pyarrow import fs
 
 from tamis.errors import OutputError
+
+if TYPE_CHECKING:
+    from tamis.warc.gate import Gate, LocalGate
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,11 +250,20 @@ def _unwritable(target: str, error: OSError) -> OutputError:
 class InputFiles:
     """Input bytes by URI: local paths, s3:// and gs:// through Arrow, https:// through a download cache.
 
-    Satisfies `tamis.warc.manifest.Files`.
+    Satisfies `tamis.warc.manifest.Files`. `gatekeeper` is the address of the gate that all workers share, None for
+    one of this process alone.
     """
 
     def __init__(self, cache: str) -> None:
         self.cache = cache
+        self.gatekeeper: str | None = None
+
+    @property
+    def gate(self) -> Gate:
+        """What stands before every request."""
+        from tamis.warc.gate import LocalGate, RemoteGate
+
+        return RemoteGate(self.gatekeeper) if self.gatekeeper else _own_gate(LocalGate)
 
     def open(self, uri: str) -> BinaryIO:
         """Open a seekable, buffered reader. Raises OSError where the file cannot be read."""
@@ -269,19 +280,33 @@ class InputFiles:
         name = f"{xxhash.xxh3_64_hexdigest(uri)}-{PurePosixPath(urlsplit(uri).path).name}"
         path = Path(self.cache) / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Units of one file start at the same time in several workers; one of them fetches.
-        with path.with_name(f"{name}.lock").open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        # Units of one file start at the same time in several workers; one of them fetches. No lock file: the cache may
+        # lie on NFS, where locks hang.
+        with self.gate.alone(str(path)):
             if not path.exists():
-                fetch(uri, path)
+                fetch(uri, path, gate=self.gate)
         return path
+
+    def read_range(self, uri: str, start: int, end: int) -> bytes:
+        """Return the bytes [start, end) of a file, fewer where it ends before.
+
+        Raises FileNotFoundError where there is no such file, OSError where it cannot be read, and InputError where a
+        server refuses.
+        """
+        if _is_http(uri):
+            from tamis.warc.fetch import fetch_range
+
+            return fetch_range(uri, start, end, gate=self.gate)
+        with self.open(uri) as stream:
+            stream.seek(start)
+            return stream.read(end - start)
 
     def size(self, uri: str) -> int | None:
         """Return the size in bytes, or None where there is no such file; over https by asking, not by fetching."""
         if _is_http(uri):
             from tamis.warc.fetch import remote_size
 
-            return remote_size(uri)
+            return remote_size(uri, gate=self.gate)
         files, path = filesystem(uri)
         info = files.get_file_info(path)
         return cast(int, info.size) if info.is_file else None
@@ -309,6 +334,11 @@ class InputFiles:
             file.seek(max(0, size - (1 << 16)))
             ends.update(file.read())
         return f"{size}-{ends.hexdigest()}"
+
+
+@lru_cache(maxsize=1)
+def _own_gate(kind: type[LocalGate]) -> LocalGate:
+    return kind()
 
 
 def _is_http(uri: str) -> bool:
