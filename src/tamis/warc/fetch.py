@@ -133,6 +133,7 @@ def fetch_range(
                 reason = _answered(url, error, turns)
         except _CutError as cut:
             have, reason = have + cut.data, "the connection ended early"
+            failures = -1 if cut.data else failures  # counted are tries without a single new byte
         except _DAMAGE as error:
             reason = f"{type(error).__name__}: {error}"
         failures += 1
