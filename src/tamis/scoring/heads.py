@@ -1,0 +1,80 @@
+"""Heads: what turns hidden states into one number per window. Always fp32, whatever the body's type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tamis.scoring.body import Batch
+from tamis.scoring.device import torch_module
+
+# Rows of logits made at a time: 151,000 words of vocabulary in fp32 make 2.5 GB of them.
+CHUNK = 4096
+
+
+def first(states: Any, given: Batch) -> Any:
+    """Return the first token's state of each window, (windows, width)."""
+    return states.index_select(0, given.bounds[:-1].long())
+
+
+def last(states: Any, given: Batch) -> Any:
+    """Return the last token's state of each window, (windows, width)."""
+    return states.index_select(0, given.bounds[1:].long() - 1)
+
+
+def mean(states: Any, given: Batch) -> Any:
+    """Return the mean state of each window, (windows, width) fp32; summed in order, so always to the same bits."""
+    return torch_module().segment_reduce(states.float(), "mean", lengths=given.sizes, axis=0)
+
+
+def classifier(model: Any, family: dict[str, Any]) -> Callable[[Any, Batch], Any]:
+    """Return what makes logits, (windows, labels) fp32, of the hidden states of a sequence classifier."""
+    makers = {"pooler": _pooler, "dense": _dense, "prediction": _prediction, "last": _last}
+    return makers[family["head"]](model)
+
+
+def _pooler(model: Any) -> Callable[[Any, Batch], Any]:
+    pooler, head = model.base_model.pooler.float(), model.classifier.float()
+    return lambda states, given: head(pooler(first(states, given).float()[:, None]))
+
+
+def _dense(model: Any) -> Callable[[Any, Batch], Any]:
+    head = model.classifier.float()
+    return lambda states, given: head(first(states, given).float()[:, None])
+
+
+def _prediction(model: Any) -> Callable[[Any, Batch], Any]:
+    pool = mean if model.config.classifier_pooling == "mean" else first
+    dense, head = model.head.float(), model.classifier.float()
+    return lambda states, given: head(dense(pool(states, given).float()))
+
+
+def _last(model: Any) -> Callable[[Any, Batch], Any]:
+    head = model.score.float()
+    return lambda states, given: head(last(states, given).float())
+
+
+def bits_per_token(states: Any, given: Batch, head: Any) -> Any:
+    """Return the mean bits of each window's fresh tokens, (windows,) fp32; NaN where none has one before it.
+
+    `head` maps states to logits of the vocabulary; they are made CHUNK rows at a time.
+    """
+    torch = torch_module()
+    # Token i is told by the state of token i - 1: the first of a window by none.
+    from_end = torch.repeat_interleave(given.sizes, given.sizes, output_size=given.ids.shape[0]) - given.places
+    wanted = torch.repeat_interleave(given.fresh, given.sizes, output_size=given.ids.shape[0])
+    scored = ((from_end <= wanted) & (given.places > 0)).float()
+    nats = torch.cat([_surprise(states, given.ids, start, head) for start in range(0, states.shape[0], CHUNK)])
+    sums = torch.segment_reduce(nats * scored, "sum", lengths=given.sizes, axis=0)
+    count = torch.segment_reduce(scored, "sum", lengths=given.sizes, axis=0)
+    return sums / count / 0.6931471805599453
+
+
+def _surprise(states: Any, ids: Any, start: int, head: Any) -> Any:
+    """Return -ln p of tokens start … start + CHUNK given what is before them, 0 for the very first."""
+    torch = torch_module()
+    chunk = slice(max(start, 1), start + CHUNK)
+    before = states[chunk.start - 1 : min(chunk.stop, states.shape[0]) - 1]
+    logits = head(before).float()
+    nats = torch.logsumexp(logits, -1) - logits.gather(1, ids[chunk][:, None])[:, 0]
+    return torch.cat([nats.new_zeros(1), nats]) if start == 0 else nats
