@@ -1,4 +1,4 @@
-"""Downloads over HTTP that go on where they were cut: the only file of the package that opens a web address."""
+"""Downloads over HTTP that go on where they were cut: what `tamis.assets` fetches models with."""
 
 from __future__ import annotations
 

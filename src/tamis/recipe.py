@@ -14,6 +14,7 @@ from tamis.bounds import PerLanguage
 from tamis.errors import ConfigError
 from tamis.pipeline.executor import Executor, available_cpus
 from tamis.pipeline.executor import load as load_executor
+from tamis.pipeline.languages import WAYS
 from tamis.pipeline.perplexity import PerplexitySettings
 from tamis.pipeline.perplexity import find as find_bundles
 from tamis.pipeline.settings import (
@@ -117,7 +118,7 @@ class Recipe:
         return Chain(chain, name="url")
 
     def _langid(self) -> LangidSettings:
-        convert = {"keep": _languages, "at_least": lambda value: _bound("langid.at_least", value)}
+        convert = {"keep": _languages, "at_least": _least, "confusable": _policies}
         settings = self._section("langid", LangidSettings, convert)
         _check_languages(settings)
         return settings
@@ -196,6 +197,24 @@ def _bound(where: str, value: Any) -> float | PerLanguage:
     raise ConfigError(f"{where} is {value!r}.", "Give a number, or a table of numbers by language with a default.")
 
 
+def _least(value: Any) -> float | PerLanguage | str:
+    """A bound, or one of the ways of deriving it from the run's own scores."""
+    if not isinstance(value, str):
+        return _bound("langid.at_least", value)
+    if value not in WAYS:
+        raise errors.unknown("way of deriving langid.at_least", value, WAYS)
+    return value
+
+
+def _policies(value: Any) -> str | dict[str, str]:
+    from tamis.langid.groups import by_group
+
+    if not isinstance(value, (str, Mapping)):
+        raise ConfigError(f"langid.confusable is {value!r}.", "Give a policy, or a table of policies by group.")
+    by_group(value)
+    return value if isinstance(value, str) else dict(value)
+
+
 def _languages(value: Any) -> tuple[str, ...] | None:
     if not isinstance(value, list) or not all(isinstance(code, str) for code in value):
         raise ConfigError(f"langid.keep is {value!r}.", "Give a list of language codes.")
@@ -213,12 +232,12 @@ def _check_languages(settings: LangidSettings) -> None:
     from tamis.pipeline import models
 
     identifier = models.identifier(settings.model)
-    if settings.keep is None:
-        return
-    known = identifier.languages
-    for code in settings.keep:
-        if code not in known and not code.startswith("und"):
-            raise errors.unknown(f"language for the model {settings.model!r}", code, known)
+    bound = settings.at_least
+    asked = [*(settings.keep or ()), *(bound.overrides if isinstance(bound, PerLanguage) else ())]
+    if asked:
+        identifier.require(asked, settings.confusable)
+    if not 0 <= settings.margin <= 1:
+        raise ConfigError(f"langid.margin is {settings.margin}.", "Scores lie between 0 and 1.")
 
 
 def _distinct(chains: list[Chain]) -> list[Chain]:

@@ -30,6 +30,12 @@ EXTRACTED = pa.schema(
         pa.field("tokens", pa.int64(), nullable=False),  # of the recipe's tokenizer, without special tokens
         pa.field("language", TEXT, nullable=False),  # iso639-3_Script
         pa.field("language_score", pa.float32(), nullable=False),
+        pa.field("language_share", pa.float32(), nullable=False),  # of the letters seen, those in that language
+        pa.field("rival_language", TEXT),  # the next best answer
+        pa.field("rival_score", pa.float32(), nullable=False),
+        pa.field("second_language", TEXT),  # of a document in two languages, else null
+        pa.field("second_share", pa.float32(), nullable=False),
+        pa.field("cantonese_share", pa.float32(), nullable=False),  # of Han characters, those only Cantonese uses
     ]
 )
 

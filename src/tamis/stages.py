@@ -58,14 +58,24 @@ def langid(
     model: ModelOption = "default",
     min_score: Annotated[float, typer.Option(help="drop what is identified with less, in [0, 1]")] = 0.0,
     keep: Annotated[list[str] | None, typer.Option(help="keep this language only; repeatable")] = None,
+    confusable: Annotated[
+        str, typer.Option(help="languages hard to tell apart: separate, merge, ambiguous")
+    ] = "separate",
     text_field: TextFieldOption = "text",
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Add each document's language and its score."""
+    """Add each document's language, its score, and what else the identifier says."""
     from tamis.pipeline import stage
 
     report = stage.langid(
-        source, output, model=model, min_score=min_score, keep=keep, text_field=text_field, overwrite=overwrite
+        source,
+        output,
+        model=model,
+        min_score=min_score,
+        keep=keep,
+        confusable=confusable,
+        text_field=text_field,
+        overwrite=overwrite,
     )
     conclude(report)
 

@@ -21,6 +21,7 @@ def assemble(
     settings: Mapping[str, Any],
     problems: Sequence[tuple[str, str]] = (),
     notes: Sequence[str] = (),
+    scores: Sequence[Mapping[str, Any]] = (),
     crawl: int | None = None,
     year: int | None = None,
     rule: str = "chinchilla",
@@ -47,6 +48,7 @@ def assemble(
         gpu,
         utilisation,
         notes,
+        scores,
     )
 
 
@@ -57,6 +59,7 @@ def as_json(view: View) -> str:
         "problems": [{"name": name, "problem": problem} for name, problem in view.problems],
         "notes": list(view.notes),
         "cluster_sizes": [list(each) for each in view.clusters],
+        "language_scores": [dict(each) for each in view.scores],
     }
     if view.outlook is not None:
         record["outlook"] = asdict(view.outlook)
@@ -66,6 +69,8 @@ def as_json(view: View) -> str:
 def thresholds(settings: Mapping[str, Any]) -> Iterator[Threshold]:
     """Yield the bounds of every rule of a resolved recipe, language identification and deduplication included."""
     language = settings.get("language") or {}
+    if language.get("confusable", "separate") != "separate":
+        yield Threshold("language", "confusable languages", _policy(language["confusable"]), "")
     for key in ("at_least", "min_score"):
         if language.get(key) is not None:
             yield Threshold("language", "language_score", _bound(language[key]), "")
@@ -75,6 +80,12 @@ def thresholds(settings: Mapping[str, Any]) -> Iterator[Threshold]:
     dedup = settings.get("dedup")
     if dedup:
         yield Threshold("dedup", "similarity of duplicates", f"{dedup['threshold']:g}", "")
+
+
+def _policy(policy: Any) -> str:
+    if not isinstance(policy, Mapping):
+        return str(policy)
+    return ", ".join(f"{group}: {each}" for group, each in sorted(policy.items()))
 
 
 def _bound(bound: Any) -> str:

@@ -45,7 +45,8 @@ class Threshold:
 @dataclass(frozen=True, slots=True)
 class View:
     """What the page shows. `clusters` are (least copies, texts), `largest` the clusters of most copies
-    as (id, copies, start of the text); `problems` are (input, why it could not be read)."""
+    as (id, copies, start of the text); `problems` are (input, why it could not be read); `scores` are rows of
+    `report/thresholds.csv`."""
 
     ledger: Ledger
     yields: Sequence[Yield]
@@ -59,6 +60,7 @@ class View:
     gpu: str = "A100"
     utilisation: float = 0.35
     notes: Sequence[str] = field(default_factory=tuple)
+    scores: Sequence[Mapping[str, Any]] = ()
 
 
 def render(view: View) -> str:
@@ -88,6 +90,7 @@ def render(view: View) -> str:
         sampled=escape(f"{len(samples[1]):,} of {len(view.samples):,} samples of dropped and kept documents."),
         samples=samples[0],
         thresholds=_thresholds(view.thresholds),
+        scores=_scores(view.scores),
         data=_data(data, view),
         **{f"{name}_chart": figure(name, text) if data[name]["rows"] else "" for name, text in _CAPTIONS.items()},
     )
@@ -273,6 +276,16 @@ def _drops(ledger: Ledger) -> str:
 def _thresholds(thresholds: Sequence[Threshold]) -> str:
     rows = [[each.step, each.reason, each.at_least, each.at_most] for each in thresholds]
     return table("thresholds-table", "Bounds a document had to keep", ("Step", "Measure", "At least", "At most"), rows)
+
+
+def _scores(scores: Sequence[Mapping[str, Any]]) -> str:
+    names = ("median", "std", "in_force", "by_spread", "by_purity", "contamination")
+    rows: list[list[Any]] = [
+        [each["language"], each["documents"], *(Quantity(each[name], f"{each[name]:.3f}") for name in names)]
+        for each in scores
+    ]
+    columns = ["Language", "Documents", "Median score", "Std", "In force", "By spread", "By purity", "Contamination"]
+    return table("scores", "Language scores, and the thresholds they give", columns, rows)
 
 
 def _fitted(samples: Sequence[Sample]) -> tuple[str, list[Sample]]:

@@ -49,6 +49,7 @@ class Answer:
 
     language: str
     score: float
+    share: float = 0.0
     rival: str | None = None
     rival_score: float = 0.0
     second: str | None = None
@@ -78,12 +79,12 @@ def decide(
     best, score = ranked[0]
     rival, chance = ranked[1] if len(ranked) > 1 else (None, 0.0)
     clear = score - chance >= CLEAR_MARGIN and share >= CLEAR_SHARE
-    second, second_share = (None, 0.0) if clear else _second(votes, best)
+    own, second, second_share = (1.0, None, 0.0) if clear else _shares(votes, best)
     if doubt.abstains(letters, score - _contested(ranked, letters)):
         best = script.undetermined(written)
     elif codes.script_of(best) in codes.HAN_FORMS:
         best = script.chinese(codes.language_of(best), _form(votes), evidence, han)
-    return Answer(best, min(1.0, score), rival, chance, second, second_share, cantonese, clear)
+    return Answer(best, min(1.0, score), own, rival, chance, second, second_share, cantonese, clear)
 
 
 def _contested(ranked: Sequence[tuple[str, float]], letters: int) -> float:
@@ -135,14 +136,25 @@ def _form(votes: Sequence[Vote]) -> str:
     return "Hant" if traditional > simplified else "Hans"
 
 
-def _second(votes: Sequence[Vote], best: str) -> tuple[str | None, float]:
-    """The other language that enough windows are surely in, and its share of the letters."""
+def _shares(votes: Sequence[Vote], best: str) -> tuple[float, str | None, float]:
+    """The share of the letters that voted for the best language, the other language that enough windows are surely in,
+    and its share."""
     letters = sum(vote.letters for vote in votes)
+    own = 0.0
     shares: dict[str, float] = {}
     for vote in votes:
-        if vote.guesses and vote.guesses[0][0] >= SECOND_SURE and not _is_nonsense(vote):
-            code = _ONE_CHINESE.get(vote.guesses[0][1], vote.guesses[0][1])
-            if group_of(code) != group_of(best) and codes.language_of(code) != codes.language_of(best):
-                shares[code] = shares.get(code, 0.0) + vote.letters / letters
+        if not vote.guesses:
+            continue
+        chance, code = vote.guesses[0]
+        code = _ONE_CHINESE.get(code, code)
+        part = vote.letters / letters
+        if code == best:
+            own += part
+        elif chance >= SECOND_SURE and not _is_nonsense(vote) and _apart(code, best):
+            shares[code] = shares.get(code, 0.0) + part
     share, code = min(((-share, code) for code, share in shares.items()), default=(0.0, ""))
-    return (code, -share) if -share >= SECOND_SHARE else (None, 0.0)
+    return (own, code, -share) if -share >= SECOND_SHARE else (own, None, 0.0)
+
+
+def _apart(code: str, best: str) -> bool:
+    return group_of(code) != group_of(best) and codes.language_of(code) != codes.language_of(best)

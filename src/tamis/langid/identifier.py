@@ -15,20 +15,22 @@ from tamis.columns import as_text
 from tamis.langid import codes, script
 from tamis.langid import model as models
 from tamis.langid.decide import Answer, Doubt, decide
+from tamis.langid.groups import Policies, answers, group_of
 from tamis.langid.votes import Voter
 from tamis.langid.windows import windows
 
 # Raised whenever the same text and model could get another answer.
-VERSION = 1
+VERSION = 2
 
 IDENTIFIED = pa.struct(
     [
         pa.field("language", pa.large_string(), nullable=False),  # iso639-3_Script, und_<Script> or und
         pa.field("score", pa.float32(), nullable=False),  # probability of that language over the letters seen
+        pa.field("share", pa.float32(), nullable=False),  # share of the letters seen that voted for it
         pa.field("rival", pa.large_string()),  # the next best language, null where there is none
         pa.field("rival_score", pa.float32(), nullable=False),
         pa.field("second_language", pa.large_string()),  # of a document in two languages, else null
-        pa.field("second_share", pa.float32(), nullable=False),  # share of the letters seen that voted for it
+        pa.field("second_share", pa.float32(), nullable=False),  # share of the letters seen that voted for that
         pa.field("cantonese_share", pa.float32(), nullable=False),  # of Han characters, those only Cantonese uses
     ]
 )
@@ -77,19 +79,27 @@ class Identifier:
         chinese = any(codes.language_of(code) == "cmn" for code in found)
         return found | {"cmn_Hans", "cmn_Hant", "yue_Hans", "yue_Hant"} if chinese else found
 
-    def require(self, languages: Sequence[str]) -> list[str]:
+    def require(self, languages: Sequence[str], policies: Policies = "separate") -> list[str]:
         """Return `languages` resolved to codes.
 
         Raises:
-            UnknownNameError: one is unknown, or this model can never answer with it.
+            UnknownNameError: one is unknown, or can never be the answer of this model under `policies` for confusable
+                languages.
         """
+        possible = answers(self.languages, policies)
         resolved = [codes.resolve(language) for language in languages]
         for given, code in zip(languages, resolved, strict=True):
-            if code not in self.languages and codes.language_of(code) != codes.UNDETERMINED:
+            if code in possible or codes.language_of(code) == codes.UNDETERMINED:
+                continue
+            if group_of(code) in possible:
                 raise errors.UnknownNameError(
-                    f"The model {self.file.path} cannot answer {code} (asked for as {given!r}).",
-                    errors.nearest(code, self.languages),
+                    f"The policy for confusable languages makes one of {code} and others (asked for as {given!r}).",
+                    f"Ask for {group_of(code)}, or keep that group separate.",
                 )
+            raise errors.UnknownNameError(
+                f"The model {self.file.path} cannot answer {code} (asked for as {given!r}).",
+                errors.nearest(code, possible),
+            )
         return resolved
 
     def identify(self, texts: pa.LargeStringArray) -> pa.StructArray:
@@ -141,6 +151,7 @@ def _struct(answers: list[Answer]) -> pa.StructArray:
     columns = [
         pa.array([answer.language for answer in answers], pa.large_string()),
         pa.array([answer.score for answer in answers], pa.float32()),
+        pa.array([answer.share for answer in answers], pa.float32()),
         pa.array([answer.rival for answer in answers], pa.large_string()),
         pa.array([answer.rival_score for answer in answers], pa.float32()),
         pa.array([answer.second for answer in answers], pa.large_string()),

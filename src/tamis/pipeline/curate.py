@@ -17,6 +17,7 @@ from tamis.pipeline.care import DIED, MEMORY, Care, Suspect
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.extraction import Extraction
 from tamis.pipeline.guard import beat
+from tamis.pipeline.languages import Scores
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
@@ -50,7 +51,8 @@ def signatures_path(unit: str) -> str:
 @dataclass(frozen=True)
 class Curate:
     """The work of a curate shard. Its payload says what to read; `extract` there is the fingerprint of the extract
-    step for this unit, or None where the stored texts still hold and only sifting is to be done."""
+    step for this unit, or None where the stored texts still hold and only sifting is to be done. A shard of the extract
+    step is extracted and not sifted, as when bounds are to be derived from all units first."""
 
     settings: Settings
     storage: Storage
@@ -62,6 +64,8 @@ class Curate:
         fresh = shard.payload["extract"]
         care = self._care(shard)
         with ExitStack() as stack:
+            if shard.step == EXTRACT:
+                return (replace(_Extracting(self, shard, care).alone(fresh), seconds=time.monotonic() - started),)
             if fresh is None:
                 texts, extracted = care.one_by_one(self._stored(shard.name, stack)), None
             else:
@@ -172,6 +176,13 @@ class _Extracting:
         self._drops = Drops(work.settings.output)
         self._facts: dict[str, Any] = {}
         self._sink: Sink | None = None
+        self._scores = Scores()
+
+    def alone(self, fingerprint: str) -> Receipt:
+        """Extract and store, and sift nothing; returns the receipt."""
+        for _ in self.run():
+            pass
+        return self.receipt(fingerprint)
 
     def run(self) -> Iterator[pa.RecordBatch]:
         source = Extraction(self._work.settings, self._ledger, self._drops, self._facts, self._care)
@@ -181,13 +192,15 @@ class _Extracting:
                 for batch in source.run(self._shard.payload, self._work.files):
                     writer.write_batch(batch)
                     sink.rows += batch.num_rows
+                    self._scores.add(batch)
                     yield batch
 
     def receipt(self, fingerprint: str) -> Receipt:
         assert self._sink is not None
         unit = self._shard.name
         dropped = self._drops.write(self._work.storage, f"dropped/{unit}-{EXTRACT}.parquet")
-        files = (self._sink.entry(extracted_path(unit)), dropped)
+        scores = self._scores.write(self._work.storage, unit)
+        files = (self._sink.entry(extracted_path(unit)), dropped, scores)
         return Receipt(EXTRACT, unit, fingerprint, tuple(self._ledger.rows()), files, self._facts)
 
 

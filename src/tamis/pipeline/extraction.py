@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from tamis.budget.ledger import Amount, Ledger
 from tamis.columns import as_text, byte_lengths
 from tamis.extract.extractor import Failure
-from tamis.pipeline import models
+from tamis.pipeline import languages, models
 from tamis.pipeline.care import Care
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.pages import Page, Pages, flush_rejected, to_batch
@@ -113,7 +113,6 @@ class Extraction:
         return batch
 
     def _batch(self, rows: list[dict[str, Any]], texts: pa.LargeStringArray, sizes: Any) -> pa.RecordBatch:
-        languages = models.identifier(self.settings.langid.model).identify(texts)
         columns = {
             "id": [row["id"] for row in rows],
             "url": [row.get("url") for row in rows],
@@ -124,8 +123,7 @@ class Extraction:
             "bytes": sizes,
             "chars": pc.utf8_length(texts),
             "tokens": models.encoder(self.settings.tokenize.tokenizer).count(texts),
-            "language": languages.field("language"),
-            "language_score": languages.field("score"),
+            **languages.identified(models.identifier(self.settings.langid.model).identify(texts)),
         }
         arrays = [_array(columns[field.name], field.type) for field in EXTRACTED]
         return pa.RecordBatch.from_arrays(arrays, schema=EXTRACTED)

@@ -17,6 +17,8 @@ from tamis.pipeline import models
 from tamis.pipeline.carry import REST, CarriedTexts
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.extraction import Extraction
+from tamis.pipeline.languages import ADDED as LANGUAGES
+from tamis.pipeline.languages import identified
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shape import WARC_REST, Shape
 from tamis.pipeline.storage import InputFiles
@@ -73,7 +75,7 @@ class Inbox:
     identify: bool = False
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield batches with id, url, text, bytes, chars, tokens, language, perhaps language_score, and REST.
+        """Yield batches with id, url, text, bytes, chars, tokens, language, perhaps what else is said of it, and REST.
 
         A language is the `iso639-3_Script` code of what the source states, `und` where it states none we know.
         """
@@ -83,7 +85,8 @@ class Inbox:
                     yield self._uniform(batch)
 
     def _uniform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        names = [*MEASURED, *(["language_score"] if self.identify else [])]
+        names = [*MEASURED, *(LANGUAGES.names if self.identify else [])]
+        names = list(dict.fromkeys(names))
         fields = [EXTRACTED.field(name) for name in names]
         if REST in batch.schema.names:
             fields.append(pa.field(REST, batch.schema.field(REST).type))
@@ -114,8 +117,9 @@ class Inbox:
             return put(batch, "language", _languages(batch))
         for outcome in ("in", "kept"):
             self.ledger.book(LANGID, UNDETERMINED, outcome, amounts(batch))
-        found = models.identifier(self.settings.langid.model).identify(texts)
-        return put(put(batch, "language", found.field("language")), "language_score", found.field("score"))
+        for name, values in identified(models.identifier(self.settings.langid.model).identify(texts)).items():
+            batch = put(batch, name, values)
+        return batch
 
 
 def _shard(source: Source) -> dict[str, str | int | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,8 +22,11 @@ from tamis.warc.manifest import Source
 LIBRARIES = ("fastwarc", "numpy", "pyarrow", "resiliparse", "tokenizers", "trafilatura")
 
 
-def describe(settings: Settings, sources: Sequence[Source]) -> bytes:
-    """Return the lock file of a run, as JSON: the same bytes on every machine with the same versions."""
+def describe(settings: Settings, sources: Sequence[Source], derived: Mapping[str, Any] | None = None) -> bytes:
+    """Return the lock file of a run, as JSON: the same bytes on every machine with the same versions.
+
+    `derived` are bounds that came from the run's own scores, and what they came from.
+    """
     encoder = models.encoder(settings.tokenize.tokenizer)
     identifier = models.identifier(settings.langid.model)
     lock = {
@@ -36,6 +39,8 @@ def describe(settings: Settings, sources: Sequence[Source]) -> bytes:
         "versions": {"tamis": tamis.__version__, **{name: importlib.metadata.version(name) for name in LIBRARIES}},
         "input": {"sources": len(sources), "digest": digest([[source.name, source.size] for source in sources])},
     }
+    if derived:
+        lock["derived"] = dict(derived)
     return (json.dumps(lock, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 

@@ -13,7 +13,7 @@ from tamis.budget.assemble import as_json, assemble
 from tamis.budget.ledger import Ledger, from_table
 from tamis.budget.page import View, render
 from tamis.budget.summary import LanguageSummary
-from tamis.pipeline import tokens
+from tamis.pipeline import languages, tokens
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.storage import Storage
 from tamis.warc.manifest import Source
@@ -54,6 +54,7 @@ def report_view(
         settings=(storage.read_json(LOCK) or {}).get("settings", {}),
         problems=[(each.name, each.problem) for each in problems],
         notes=tokens.notes(receipts),
+        scores=languages.read_report(storage),
         crawl=crawl,
         year=year,
         rule=rule,

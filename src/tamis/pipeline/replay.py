@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow as pa
 from tamis.budget.ledger import Ledger
 from tamis.errors import InputError
 from tamis.extract.extractor import load
+from tamis.pipeline import languages
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.extraction import Extraction
 from tamis.pipeline.pages import reject
@@ -81,6 +83,8 @@ def _stages(name: str, place: str, offset: int, settings: Settings, files: Input
     """Yield what the pipeline's own stages make of the record; they are the same code as in a run."""
     kind = kind_by_name(place) or "warc"
     shard = {"name": name, "uri": place, "kind": kind, "start": offset, "end": offset + 1}
+    # Bounds that come from a whole run's scores are not known of one record: the lowest holds.
+    settings = dataclasses.replace(settings, langid=languages.settle(settings.langid, []))
     ledger, drops = Ledger(), Drops(settings.output)
     ident = f"{name}:{offset}"
     texts = [
@@ -91,7 +95,7 @@ def _stages(name: str, place: str, offset: int, settings: Settings, files: Input
     ]
     for text in texts:
         shown = _row(text)
-        yield Trace("langid", {"language": shown["language"], "language_score": shown["language_score"]})
+        yield Trace("langid", {name: shown[name] for name in languages.COLUMNS if shown[name] not in (None, 0.0)})
         yield Trace("text", {key: shown[key] for key in ("title", "bytes", "chars", "tokens", "text")})
     for survivor in Sift(settings, ledger, drops).run(texts):
         yield Trace("kept", {key: value for key, value in _row(survivor).items() if key != "text"})

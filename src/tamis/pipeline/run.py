@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 
+from tamis.bounds import plain
 from tamis.budget.ledger import Ledger
 from tamis.errors import InputError, OutputError
+from tamis.pipeline import languages, tokens
 from tamis.pipeline import plan as planning
-from tamis.pipeline import tokens
 from tamis.pipeline.alarms import alarms
 from tamis.pipeline.books import check, collect
-from tamis.pipeline.curate import SIFT, Curate
+from tamis.pipeline.curate import EXTRACT, SIFT, Curate
 from tamis.pipeline.documents import DOCUMENTS, Finish
 from tamis.pipeline.duplicates import Deduplicate
 from tamis.pipeline.executor import Executor, Work
@@ -71,6 +73,10 @@ class Run:
         """Resolve the input and return the plan. Raises InputError where there is nothing that can be read."""
         sources = resolve(self.source, self.files)
         made = planning.make(sources, self.settings, self.files)
+        lock = self.storage.read_json(LOCK) if isinstance(self.settings.langid.at_least, str) else None
+        known = languages.remembered(self.settings.langid, lock, languages.basis(self.settings.langid, made.extract))
+        if known is not None:
+            made = planning.make(sources, replace(self.settings, langid=known), self.files)
         if not made.extract:
             problems = "; ".join(f"{source.name}: {source.problem}" for source in sources[:5])
             raise InputError(f"None of the {len(sources)} inputs can be read: {problems}.", "Check the manifest.")
@@ -81,17 +87,48 @@ class Run:
         return planning.outlook(self.plan(), Manifest(self.storage))
 
     def execute(self, executor: Executor, *, progress: Progress | None = None, clean: bool = False) -> Report:
-        """Do what is missing, check the books, and publish. Returns the report."""
+        """Do what is missing, check the books, and publish. Returns the report; `settings` are then as carried out."""
         self.storage.refuse_file()
-        agree(self.storage.read_json(LOCK), self.settings, self.storage)
+        lock = self.storage.read_json(LOCK)
+        agree(lock, self.settings, self.storage)
         plan = self.plan()
         self.storage.probe()
-        self.storage.write(LOCK, describe(self.settings, plan.sources))
+        derived = languages.derived(lock) if isinstance(self.settings.langid.at_least, str) else None
+        self.storage.write(LOCK, describe(self.settings, plan.sources, derived))
         manifest = Manifest(self.storage)
         with Live(self.storage, manifest.all()) as live:
             carrier = _Carrier(manifest, executor, progress or (lambda *_: None), live)
+            plan = self._settled(plan, carrier, lock)
             shards = self._carry_out(plan, carrier)
             return self._publish(plan, manifest, shards, clean)
+
+    def _settled(self, plan: Plan, carrier: _Carrier, lock: Any) -> Plan:
+        """Return the plan with bounds in numbers: where they come from the run's own scores, every unit is extracted
+        first. They hold for as long as nothing they come from changes."""
+        asked, basis = self.settings.langid, languages.basis(self.settings.langid, plan.extract)
+        if not isinstance(asked.at_least, str):
+            return plan
+        known = languages.remembered(asked, lock, basis)
+        if known is None:
+            self._extract(plan, carrier)
+            receipts = [carrier.manifest.get(shard) for shard in plan.extract]
+            found = languages.gathered(self.storage, [receipt for receipt in receipts if receipt])
+            known = languages.settle(asked, languages.derive(found, asked))
+        self.settings = replace(self.settings, langid=known)
+        derived = {"way": asked.at_least, "basis": basis, "at_least": plain(known.bound)}
+        self.storage.write(LOCK, describe(self.settings, plan.sources, derived))
+        return planning.make(plan.sources, self.settings, self.files)
+
+    def _extract(self, plan: Plan, carrier: _Carrier) -> None:
+        curate = Curate(self.settings, self.storage, self.files)
+
+        def do(shards: Iterable[Shard]) -> None:
+            carrier.do(EXTRACT, curate, shards, of=plan.extract)
+
+        if carrier.manifest.missing(plan.documents):
+            carrier.manifest.forget_lost()
+        do([replace(shard, payload={**shard.payload, "extract": shard.fingerprint}) for shard in plan.extract])
+        repair(plan, carrier.manifest, lambda again: do(_extracted(shard) for shard in again))
 
     def _carry_out(self, plan: Plan, carrier: _Carrier) -> list[Shard]:
         if carrier.manifest.missing(plan.documents):
@@ -131,6 +168,7 @@ class Run:
         for path, data in described.items():
             self.storage.write(path, data)
         problems = tuple(plan.problems())
+        languages.report(self.storage, [manifest.get(shard) for shard in plan.extract], self.settings.langid)
         write_reports(self.storage, ledger, receipts, problems)
         manifest.seal(planning.STEPS, shards)
         self._sweep(manifest.files() | set(described), clean)
@@ -144,6 +182,11 @@ class Run:
                     self.storage.delete(path)
         if clean:
             self.storage.delete_tree("work")
+
+
+def _extracted(sift: Shard) -> Shard:
+    """The shard that only extracts what a sift shard would extract and judge."""
+    return Shard(EXTRACT, sift.name, str(sift.payload["extract"]), sift.payload)
 
 
 class _Carrier:

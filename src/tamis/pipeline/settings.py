@@ -36,11 +36,25 @@ class ExtractSettings:
 
 @dataclass(frozen=True, slots=True)
 class LangidSettings:
-    """Which identifier is asked and which of its answers are kept."""
+    """Which identifier is asked and which of its answers are kept.
+
+    `at_least` may be a way of deriving bounds from the run's own scores, `spread` or `purity` (docs/langid.md).
+    `confusable` is the policy for languages that are taken for one another: separate, merge or ambiguous, for all
+    groups or by group; a difference of scores below `margin` makes two of them ambiguous.
+    """
 
     model: str = "default"
     keep: tuple[str, ...] | None = None  # None: every language
-    at_least: Bound = 0.0
+    at_least: Bound | str = 0.0
+    confusable: str | Mapping[str, str] = "separate"
+    margin: float = 0.3
+
+    @property
+    def bound(self) -> Bound:
+        """The bound in force. Raises TypeError where it is yet to be derived."""
+        if isinstance(self.at_least, str):
+            raise TypeError(f"langid.at_least is {self.at_least!r}, and the scores it comes from are not known yet")
+        return self.at_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,5 +92,8 @@ class Settings:
 
     def language_options(self) -> dict[str, Any]:
         """Return what the language judgement depends on, as JSON holds it."""
-        keep = sorted(self.langid.keep) if self.langid.keep is not None else None
-        return {"keep": keep, "at_least": plain(self.langid.at_least)}
+        asked = self.langid
+        keep = sorted(asked.keep) if asked.keep is not None else None
+        bound = asked.at_least if isinstance(asked.at_least, str) else plain(asked.at_least)
+        policy = asked.confusable if isinstance(asked.confusable, str) else dict(asked.confusable)
+        return {"keep": keep, "at_least": bound, "confusable": policy, "margin": asked.margin}

@@ -7,22 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tamis.bounds import resolve
 from tamis.budget.ledger import Amount, Ledger, apportion
 from tamis.columns import byte_lengths, put
 from tamis.filters.chain import Chain, Sifted, sift
 from tamis.filters.rewrites import Rewrite
-from tamis.pipeline import models, perplexity
+from tamis.pipeline import languages, models, perplexity
 from tamis.pipeline.drops import Drops
-from tamis.pipeline.settings import LangidSettings, Settings
-from tamis.schema import EXTRACTED, UNDETERMINED
+from tamis.pipeline.settings import Settings
+from tamis.schema import EXTRACTED
 
 LANGUAGE = "language"
-NOT_LANGUAGE = "zxx"
 _ROW = "row"
 
 
@@ -44,8 +41,9 @@ class Sift:
                 yield perplexity.score(kept, self.settings.perplexity) if self.settings.perplexity else kept
 
     def _by_language(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        batch = languages.regroup(batch, self.settings.langid)
         self.ledger.book_batch(LANGUAGE, "in", batch)
-        reason, value, threshold = judge_language(batch, self.settings.langid)
+        reason, value, threshold = languages.judge(batch, self.settings.langid)
         dropped = batch.filter(pc.is_valid(reason))
         for name, values in (("reason", reason), ("value", value), ("threshold", threshold)):
             dropped = put(dropped, name, values.filter(pc.is_valid(reason)))
@@ -88,13 +86,13 @@ class Sift:
 
     def _book_removed(self, step: str, batch: pa.RecordBatch, removed: pa.RecordBatch, tokens: dict[int, int]) -> None:
         """Book removed text. A document's lost tokens are shared out over its reasons in proportion to characters."""
-        languages = batch.column("language")
+        said = batch.column("language")
         for group in _by_row(removed):
             row = group[0][_ROW]
             shares = apportion(tokens[row], [abs(part["chars"]) for part in group])
             for part, share in zip(group, shares, strict=True):
                 amount = Amount(0, part["bytes"], part["chars"], share)
-                self.ledger.book(step, languages[row].as_py(), "dropped", amount, part["reason"])
+                self.ledger.book(step, said[row].as_py(), "dropped", amount, part["reason"])
 
 
 def _by_row(removed: pa.RecordBatch) -> Iterator[list[dict[str, Any]]]:
@@ -118,34 +116,6 @@ def groups(chains: Sequence[Chain]) -> list[list[Chain]]:
         if any(isinstance(step, Rewrite) for step in chain.steps):
             found.append([])
     return [group for group in found if group]
-
-
-def judge_language(batch: pa.RecordBatch, settings: LangidSettings) -> tuple[pa.Array, pa.Array, pa.Array]:
-    """Return (reason, value, threshold) by row; the reason is null where the language is accepted.
-
-    What is no language at all (code, markup, noise: ISO 639's `zxx`) goes unless the recipe keeps it. Undetermined
-    languages are kept and counted: `at_least` does not bind them, a `keep` list without them does.
-    """
-    languages = batch.column("language")
-    scores = batch.column("language_score").cast(pa.float64()).to_numpy(zero_copy_only=False)
-    bounds = resolve(settings.at_least, languages, batch.num_rows)
-    asked = settings.keep is not None
-    other = _mask(pc.invert(pc.is_in(languages, pa.array(settings.keep or [], languages.type)))) & asked
-    none = _mask(pc.starts_with(languages, NOT_LANGUAGE)) & (not asked)
-    low = (scores < bounds) & ~_mask(pc.starts_with(languages, UNDETERMINED)) & ~other & ~none
-    reason = np.full(batch.num_rows, None, object)
-    reason[other], reason[none], reason[low] = "language", "not_language", "language_score"
-    value, threshold = np.where(low, scores, np.nan), np.where(low, bounds, np.nan)
-    return pa.array(reason, pa.large_string()), _floats(value), _floats(threshold)
-
-
-def _mask(values: pa.BooleanArray) -> npt.NDArray[np.bool_]:
-    mask: npt.NDArray[np.bool_] = values.to_numpy(zero_copy_only=False)
-    return mask
-
-
-def _floats(values: npt.NDArray[np.float64]) -> pa.Array:
-    return pa.array(values, pa.float64(), from_pandas=True)
 
 
 def survivors(settings: Settings) -> pa.Schema:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -19,10 +19,12 @@ from tamis.budget.ledger import Ledger
 from tamis.dedup.options import DedupOptions
 from tamis.errors import ConfigError, OutputError
 from tamis.filters.chain import Chain
+from tamis.langid.groups import by_group
 from tamis.pipeline import distinct, models, tables
 from tamis.pipeline.documents import DEDUP
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.inbox import Given
+from tamis.pipeline.languages import ADDED as LANGUAGES
 from tamis.pipeline.settings import (
     ExtractSettings,
     LangidSettings,
@@ -47,25 +49,27 @@ def langid(
     model: str = "default",
     min_score: float = 0.0,
     keep: Sequence[str] | None = None,
+    confusable: str | Mapping[str, str] = "separate",
     text_field: str = "text",
     overwrite: bool = False,
 ) -> StageReport:
-    """Add `language` and `language_score` to every document, in place of what the input says of its language.
+    """Add `language`, `language_score` and the rest of what the identifier says to every document, in place of what the
+    input says of its language.
 
-    With `keep` (languages by any name) or `min_score` the others are dropped, as the main job would.
+    With `keep` (languages by any name) or `min_score` the others are dropped, as the main job would. `confusable` is
+    the policy for languages taken for one another: separate, merge or ambiguous, for all groups or by group.
     Raises ConfigError, UnknownNameError, InputError, OutputError or ModelError.
     """
     if not 0 <= min_score <= 1:
         raise ConfigError(f"min_score is {min_score}.", "Scores lie between 0 and 1.")
-    kept = tuple(models.identifier(model).require(keep)) if keep is not None else None
-    settings = _settings(text_field, langid=LangidSettings(model, kept, min_score))
-    judging = keep is not None or min_score > 0
+    kept = tuple(models.identifier(model).require(keep, confusable)) if keep is not None else None
+    settings = _settings(text_field, langid=LangidSettings(model, kept, min_score, confusable))
+    judging = keep is not None or min_score > 0 or set(by_group(confusable).values()) != {"separate"}
 
     def through(batches: Iterator[pa.RecordBatch], ledger: Ledger, drops: Drops) -> Iterator[pa.RecordBatch]:
         return Sift(settings, ledger, drops).run(batches) if judging else batches
 
-    added = pa.schema([EXTRACTED.field("language"), EXTRACTED.field("language_score")])
-    stage = Standalone(settings, [LANGUAGE] if judging else [], added, identify=True)
+    stage = Standalone(settings, [LANGUAGE] if judging else [], LANGUAGES, identify=True)
     return stage.run(source, str(output), through, overwrite=overwrite)
 
 
