@@ -88,6 +88,16 @@ class RayExecutor:
                 else:
                     yield found
 
+    def gpus(self) -> float:
+        """Return how many GPUs the cluster has; 0 on a local Ray, which is not told of any."""
+        self._started |= _join(self.workers, self.address)
+        return float(ray.cluster_resources().get("GPU", 0))
+
+    def staying(self, gpus: float) -> RayActors:
+        """Return an executor of actors, which keep their models from unit to unit, each with `gpus` or one CPU."""
+        self._started |= _join(self.workers, self.address)
+        return RayActors(gpus, self.worker_memory if not gpus else None)
+
     def _slots(self) -> int:
         """Return how many units may be in flight now: clusters grow, shrink, and lose nodes."""
         alone = self.workers if not self.address else None
@@ -98,6 +108,59 @@ class RayExecutor:
         if self._started:
             ray.shutdown()
             self._started = False
+
+
+class RayActors:
+    """Runs units in actors, as many as the cluster has room for; one that dies is replaced. Ray hides from each the
+    GPUs that are not its own."""
+
+    def __init__(self, gpus: float, memory: int | None) -> None:
+        self._memory = memory
+        self._gpus = gpus
+        self._make = ray.remote(num_gpus=gpus, num_cpus=0 if gpus else 1, max_restarts=0, max_concurrency=1)(_Actor)
+        self._idle: list[Any] = []
+
+    def run(self, work: Work, shards: Iterable[Shard]) -> Iterator[tuple[Receipt, ...]]:
+        """Yield receipts as units finish. Raises WorkerError for a unit that no attempt could do."""
+        retries = Retries(work)
+        queue = deque(retries.first(shards))
+        code = ray.put(cloudpickle.dumps(work))
+        flying: dict[Any, tuple[Any, Attempt]] = {}
+        while queue or flying:
+            while queue and len(flying) < self._room():
+                actor, attempt = self._idle.pop() if self._idle else self._make.remote(), queue.popleft()
+                flying[actor.run.remote(code, attempt.now, self._memory)] = actor, attempt
+            done, _ = ray.wait(list(flying), num_returns=1, timeout=_LOOK_S)
+            for reference in done:
+                actor, attempt = flying.pop(reference)
+                try:
+                    found = receipts(ray.get(reference))
+                except RayError as error:
+                    queue.append(retries.after_death(attempt, type(error).__name__))
+                    continue
+                self._idle.append(actor)
+                again = retries.after_life(attempt)
+                if again:
+                    queue.append(again)
+                else:
+                    yield found
+
+    def _room(self) -> int:
+        whole = ray.cluster_resources()
+        return max(1, int(whole.get("GPU", 0) / self._gpus) if self._gpus else int(whole.get("CPU", 1)))
+
+    def close(self) -> None:
+        """End the actors, and their hold on GPUs."""
+        for actor in self._idle:
+            ray.kill(actor)
+        self._idle = []
+
+
+class _Actor:
+    """A worker that stays: models are cached in its process."""
+
+    def run(self, code: bytes, shard: Shard, memory: int | None) -> bytes:
+        return run_unit(code, shard, memory)
 
 
 def _join(workers: int | None, address: str | None) -> bool:

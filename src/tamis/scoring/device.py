@@ -10,7 +10,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
@@ -123,3 +124,19 @@ def download(tensor: Any) -> Callable[[], npt.NDArray[np.float64]]:
         return np.asarray(host.double().numpy(), np.float64)
 
     return wait
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread for a while; where torch is absent there is nothing to hold back."""
+    try:
+        import torch
+    except ImportError:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
