@@ -117,7 +117,8 @@ class RayActors:
     def __init__(self, gpus: float, memory: int | None) -> None:
         self._memory = memory
         self._gpus = gpus
-        self._make = ray.remote(num_gpus=gpus, num_cpus=0 if gpus else 1, max_restarts=0, max_concurrency=1)(_Actor)
+        remote: Any = ray.remote
+        self._make = remote(num_gpus=gpus, num_cpus=0 if gpus else 1, max_restarts=0, max_concurrency=1)(_Actor)
         self._idle: list[Any] = []
 
     def run(self, work: Work, shards: Iterable[Shard]) -> Iterator[tuple[Receipt, ...]]:

@@ -69,8 +69,8 @@ def apply(weights: dict[str, Any], vectors: Any) -> Any:
 
 def load(folder: Path, options: ScoringOptions, device: str) -> Embedding:
     """Return the encoder and head of a folder that `tamis train scorer` made. Raises ModelError."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors import SafetensorError  # type: ignore[import-not-found,unused-ignore]
+    from safetensors.torch import load_file  # type: ignore[import-not-found,unused-ignore]
 
     card = read_card(folder)
     try:

@@ -55,7 +55,7 @@ def train(examples: Examples, vectors: npt.NDArray[np.float32], folder: Path, fi
 
     Logistic regression for labels of 0 and 1, least squares for grades. Raises ConfigError for too few units.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save_file  # type: ignore[import-not-found,unused-ignore]
 
     if fit.hidden < 0:
         raise ConfigError(f"{fit.hidden} hidden units cannot be.", "Give 0 for a linear head, or some hundreds.")
