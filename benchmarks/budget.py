@@ -114,7 +114,13 @@ def summary(found: list[Case]) -> list[str]:
     """Return the table: coverage and errors for totals and unique text, of frequent and rare languages."""
     lines = ["measure  languages  cases  coverage  median error  straight-line error  median width"]
     for measure in ("total", "unique"):
-        for name, low, high in (("all", 1, 10**9), ("frequent", 25, 10**9), ("middling", 12, 24), ("rare", 1, 11)):
+        for name, low, high in (
+            ("all", 1, 10**9),
+            ("frequent", 25, 10**9),
+            ("middling", 12, 24),
+            ("rare", 1, 11),
+            ("rarest", 1, 5),
+        ):
             group = [case for case in found if case.measure == measure and low <= case.files_seen <= high]
             if group:
                 lines.append(_line(measure, name, group))

@@ -22,6 +22,7 @@ def assemble(
     problems: Sequence[tuple[str, str]] = (),
     notes: Sequence[str] = (),
     scores: Sequence[Mapping[str, Any]] = (),
+    removals: Sequence[tuple[str, int, int]] = (),
     crawl: int | None = None,
     year: int | None = None,
     rule: str = "chinchilla",
@@ -49,6 +50,7 @@ def assemble(
         utilisation,
         notes,
         scores,
+        removals,
     )
 
 
@@ -59,6 +61,7 @@ def as_json(view: View) -> str:
         "problems": [{"name": name, "problem": problem} for name, problem in view.problems],
         "notes": list(view.notes),
         "cluster_sizes": [list(each) for each in view.clusters],
+        "removals": [list(each) for each in view.removals],
         "language_scores": [dict(each) for each in view.scores],
     }
     if view.outlook is not None:

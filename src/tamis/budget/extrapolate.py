@@ -71,7 +71,7 @@ def totals(
             high = unseen_limit(values, population, level=level)
             found.append(Estimate(0.0, 0.0, high, 0.0, level))
             continue
-        sample = draws[:, column] if seen >= min(FEW_FILES, files) else _gamma(of, point, population, seed)
+        sample = draws[:, column] if seen >= min(FEW_FILES, files) else gamma_draws(of, point, population, seed)
         low, high = np.quantile(sample, [(1 - level) / 2, (1 + level) / 2])
         least = float(of.sum())
         found.append(Estimate(float(point), max(float(low), least), max(float(high), least), least, level))
@@ -142,7 +142,7 @@ def _ratio(counts: Floats, values: Floats, weights: Floats) -> tuple[Floats, Flo
     return ratio, np.sqrt(residual * files / (files - 1)) / size
 
 
-def _gamma(of: Floats, point: float, population: int, seed: int) -> Floats:
+def gamma_draws(of: Floats, point: float, population: int, seed: int = 0) -> Floats:
     """Return draws whose quantiles are the mid-p gamma interval of a sum of Poisson-many file amounts."""
     generator = np.random.default_rng(seed)
     total, squares, largest = of.sum(), (of**2).sum(), of.max()

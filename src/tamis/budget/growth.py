@@ -18,7 +18,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from tamis.budget.extrapolate import LEVEL, Estimate
+from tamis.budget.extrapolate import LEVEL, Estimate, gamma_draws
 from tamis.errors import ConfigError
 
 Floats = npt.NDArray[np.float64]
@@ -29,6 +29,8 @@ _MOST = 64
 _HALVES = 80
 # Half of fewer is no sample.
 LEAST_FILES = 4
+# Languages in fewer get at least the interval of a sum of Poisson-many amounts.
+_FEW_FILES = 6
 # Clusters' worth of the corpus-wide profile that every language is pulled towards.
 _PRIOR_CLUSTERS = 25.0
 
@@ -138,12 +140,11 @@ def unique(
     effort = population / files
     pooled = sum((each.profile() for each in languages.values()), np.zeros(_MOST))
     pooled_halves = sum((_profiles(each, halves) for each in languages.values()), np.zeros((len(halves), _MOST)))
-    shrink = np.sqrt(1 - files / population)
     found = {}
     for code, each in languages.items():
         point = _project(each.profile()[None], pooled[None], each, effort)[0]
         spread = _project(_profiles(each, halves), pooled_halves, each, population / (files // 2))
-        found[code] = _interval(each, point, spread, shrink, level)
+        found[code] = _interval(each, point, spread, population, level)
     return found
 
 
@@ -172,11 +173,21 @@ def _project(profiles: Floats, pooled: Floats, sightings: Sightings, effort: flo
     return np.asarray(seen * _ratio(own + _PRIOR_CLUSTERS * prior, effort))
 
 
-def _interval(sightings: Sightings, point: float, spread: Floats, shrink: float, level: float) -> Estimate:
+def _interval(sightings: Sightings, point: float, spread: Floats, population: int, level: float) -> Estimate:
     """Return the interval: half-samples deviate from the sample as the sample does from the crawl."""
     observed = float(sightings.profile().sum())
     spread = np.maximum(spread, 1e-9 * max(point, 1.0))
-    deviation = float(np.sqrt(np.mean((np.log(spread) - np.log(max(point, 1e-9))) ** 2)))
-    width = NormalDist().inv_cdf((1 + level) / 2) * deviation * shrink
+    shrink = np.sqrt(1 - sightings.files / population)
+    normal = NormalDist()
+    # The median deviation, not the mean square: half of a sample that has a language in few files may hold almost none
+    # of it, and the logarithm of almost nothing is no measure of anything.
+    median = float(np.median(np.abs(np.log(spread) - np.log(max(point, 1e-9)))))
+    width = normal.inv_cdf((1 + level) / 2) * median / normal.inv_cdf(0.75) * shrink
     low, high = point * np.exp(-width), point * np.exp(width)
+    amounts = sightings.tokens[sightings.cluster]
+    held: Floats = np.bincount(sightings.file, weights=amounts, minlength=sightings.files).astype(np.float64)
+    if np.count_nonzero(held) < _FEW_FILES:
+        # Halves of so few say too little: what chance alone does to a total is the least that must be admitted.
+        above = gamma_draws(held, point, population)
+        low, high = min(low, np.quantile(above, (1 - level) / 2)), max(high, np.quantile(above, (1 + level) / 2))
     return Estimate(float(point), max(float(low), observed), float(high), observed, level)

@@ -59,17 +59,17 @@ class Ledger:
         self._steps: dict[str, None] = dict.fromkeys(steps)
 
     def book(self, step: str, language: str, outcome: str, amount: Amount, reason: str = "") -> None:
-        """Add an amount; `reason` is given exactly for the outcome `dropped`."""
-        if outcome not in OUTCOMES or (outcome == "dropped") != bool(reason):
+        """Add an amount; `reason` is given for everything `dropped`, and for what is `kept` where a step sorts it."""
+        if outcome not in OUTCOMES or (outcome == "dropped" and not reason) or (outcome == "in" and reason):
             raise ValueError(f"no such entry: outcome {outcome!r} with reason {reason!r}")
         self._steps.setdefault(step)
         key = (step, language, outcome, reason)
         self._amounts[key] = self._amounts.get(key, Amount()) + amount
 
-    def book_batch(self, step: str, outcome: str, batch: pa.RecordBatch) -> None:
-        """Add the rows of a batch by their `language` and, for drops, `reason` columns, measured by the columns
-        `bytes`, `chars` and `tokens`."""
-        keys = ["language", "reason"] if outcome == "dropped" else ["language"]
+    def book_batch(self, step: str, outcome: str, batch: pa.RecordBatch, *, by_reason: bool = False) -> None:
+        """Add the rows of a batch by their `language` and, for drops or where asked for, `reason` columns, measured by
+        the columns `bytes`, `chars` and `tokens`."""
+        keys = ["language", "reason"] if outcome == "dropped" or by_reason else ["language"]
         self._steps.setdefault(step)
         if batch.num_rows == 0:
             return

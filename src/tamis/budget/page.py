@@ -17,6 +17,7 @@ from string import Template
 from typing import Any
 
 from tamis.budget import scaling
+from tamis.budget.buckets import buckets_table
 from tamis.budget.charts import datasets
 from tamis.budget.evidence import Sample
 from tamis.budget.extrapolate import Estimate
@@ -45,8 +46,8 @@ class Threshold:
 @dataclass(frozen=True, slots=True)
 class View:
     """What the page shows. `clusters` are (least copies, texts), `largest` the clusters of most copies
-    as (id, copies, start of the text); `problems` are (input, why it could not be read); `scores` are rows of
-    `report/thresholds.csv`."""
+    as (id, copies, start of the text), `removals` (language or site, documents looked at, duplicates); `problems` are
+    (input, why it could not be read); `scores` are rows of `report/thresholds.csv`."""
 
     ledger: Ledger
     yields: Sequence[Yield]
@@ -61,6 +62,7 @@ class View:
     utilisation: float = 0.35
     notes: Sequence[str] = field(default_factory=tuple)
     scores: Sequence[Mapping[str, Any]] = ()
+    removals: Sequence[tuple[str, int, int]] = ()
 
 
 def render(view: View) -> str:
@@ -77,7 +79,7 @@ def render(view: View) -> str:
         outlook=_outlook(view.outlook),
         problems=table("problems", "Inputs that could not be read", ("Input", "Why"), view.problems),
         has_problems="" if view.problems else "hidden",
-        languages=_languages(view),
+        languages=_languages(view) + buckets_table(view.ledger),
         rule=escape(_rule(view)),
         rungs=_rungs(view),
         references=_references(),
@@ -86,6 +88,7 @@ def render(view: View) -> str:
         domains=_domains(view),
         clusters=table("clusters", "Texts by number of copies", ("Copies at least", "Texts"), view.clusters),
         largest=_largest(view.largest),
+        removals=_removals(view.removals),
         drops=_drops(view.ledger),
         sampled=escape(f"{len(samples[1]):,} of {len(view.samples):,} samples of dropped and kept documents."),
         samples=samples[0],
@@ -256,6 +259,12 @@ def _domains(view: View) -> str:
 def _largest(largest: Sequence[tuple[str, int, str]]) -> str:
     rows = [(visible(ident), size, text) for ident, size, text in largest]
     return table("largest", "Texts with the most copies", ("Document kept", "Copies", "It begins"), rows)
+
+
+def _removals(removals: Sequence[tuple[str, int, int]]) -> str:
+    rows = [(visible(name), known, gone, f"{gone / max(known, 1):.1%}") for name, known, gone in removals if gone]
+    columns = ("Language or site", "Documents looked at", "Removed", "Share")
+    return table("removals", "Duplicates removed, by language and site", columns, rows)
 
 
 def _drop_totals(ledger: Ledger) -> dict[tuple[str, str], Amount]:

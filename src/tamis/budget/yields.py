@@ -7,11 +7,13 @@ where the language has a perplexity model.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from tamis.budget.buckets import buckets
+from tamis.budget.buckets import to_json as bucket_figures
 from tamis.budget.evidence import Evidence, LanguageEvidence, Open, Receipt, per_file, sightings
 from tamis.budget.extrapolate import Estimate, totals, unseen_limit
 from tamis.budget.growth import LEAST_FILES, unique
@@ -51,7 +53,8 @@ class Domains:
 
 @dataclass(frozen=True, slots=True)
 class Yield:
-    """One language's yield. `crawl_*` and `year_*` are estimates for a crawl and a year, None where none was asked."""
+    """One language's yield. `crawl_*` and `year_*` are estimates for a crawl and a year, None where none was asked;
+    `buckets` are what is kept by perplexity, empty where nothing was scored."""
 
     summary: LanguageSummary
     medium: Amount
@@ -62,6 +65,7 @@ class Yield:
     crawl_high: Estimate | None = None
     year_medium: Estimate | None = None
     year_high: Estimate | None = None
+    buckets: Mapping[str, Amount] = field(default_factory=dict)
 
     @property
     def language(self) -> str:
@@ -76,6 +80,7 @@ class Yield:
         record |= {"words": self.words, "domains": self.domains.count}
         record |= {"effective_domains": round(self.domains.effective, 3), "top_share": round(self.domains.top_share, 4)}
         record |= {"top_domains": [list(each) for each in self.domains.top], "flags": list(self.domains.flags)}
+        record |= bucket_figures(self.buckets)
         for name in ("crawl_medium", "crawl_high", "year_medium", "year_high"):
             estimate: Estimate | None = getattr(self, name)
             if estimate is not None:
@@ -108,13 +113,15 @@ def medium_step(ledger: Ledger) -> str:
 def yields(ledger: Ledger, evidence: Evidence) -> list[Yield]:
     """Return every identified language's yield, the most high-quality tokens first."""
     medium, high = _kept(ledger, medium_step(ledger)), _kept(ledger, ledger.steps[-1]) if ledger.steps else {}
-    found = []
+    found, sorted_ = [], buckets(ledger)
     for summary in summarise(ledger):
         of = evidence.languages.get(summary.language, LanguageEvidence())
         best = high.get(summary.language, Amount())
         if of.has_buckets:
             best = Amount(of.head_documents, of.head_bytes, 0, of.head_tokens)
-        found.append(Yield(summary, medium.get(summary.language, Amount()), best, of.words, domains(of.domains)))
+        usual = medium.get(summary.language, Amount())
+        by_bucket = sorted_.get(summary.language, {})
+        found.append(Yield(summary, usual, best, of.words, domains(of.domains), buckets=by_bucket))
     return sorted(found, key=lambda each: (-each.high.tokens, -each.medium.tokens, each.language))
 
 
@@ -187,6 +194,7 @@ def _extended(
         crawl_unique.scaled(share) if crawl_unique else None,
         year_medium,
         year_unique.scaled(share) if year_unique else None,
+        each.buckets,
     )
 
 
