@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +16,14 @@ from tamis.pipeline import languages, models
 from tamis.pipeline.care import Care
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.pages import Page, Pages, flush_rejected, to_batch
+from tamis.pipeline.selected import KIND, selection
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.storage import InputFiles
 from tamis.pipeline.texts import Texts
 from tamis.schema import EXTRACTED, TEXT, UNDETERMINED
 from tamis.text.encoding import decode
+from tamis.warc.reader import Reader
+from tamis.warc.record import Record
 
 STEPS = ("read", "url", "extract", "langid")
 
@@ -39,13 +42,19 @@ class Extraction:
         """Yield batches of schema `tamis.schema.EXTRACTED`, in record order."""
         with files.open(shard["uri"]) as stream:
             if shard["kind"] == "warc":
-                pages = Pages(stream, shard, self.settings.read, self.ledger, self.drops, self.care)
-                for held in pages:
-                    yield from self._extract(self._by_url(held))
-                self.facts.update(pages.facts)
+                most = self.settings.read.max_payload
+                reader = Reader(stream, start=shard["start"], end=shard["end"], max_payload=most)
+                yield from self._pages((shard["name"], record) for record in reader)
+                self.facts.update(first_offset=reader.first_offset, next_offset=reader.next_offset)
+            elif shard["kind"] == KIND:
+                yield from self._pages(selection(stream, shard, self.settings.read, files))
             else:
                 for batch in Texts(stream, shard, self.settings.read, self.ledger, self.drops, self.care):
                     yield from self._by_text(batch)
+
+    def _pages(self, records: Iterable[tuple[str, Record]]) -> Iterator[pa.RecordBatch]:
+        for held in Pages(records, self.ledger, self.drops, self.care):
+            yield from self._extract(self._by_url(held))
 
     def _by_url(self, pages: list[Page]) -> list[Page]:
         chain = self.settings.url

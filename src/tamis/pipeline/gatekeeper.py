@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import socket
 import socketserver
 import threading
 from types import TracebackType
@@ -12,18 +13,34 @@ from tamis.errors import InputError
 from tamis.warc.gate import LocalGate
 
 _LINE_BYTES = 64 << 10
+_LOOPBACK = "127.0.0.1"
+_ANYWHERE = "192.0.2.1"  # reserved for documentation: the route to it is the default route
+
+
+def reachable(cluster: str | None) -> str:
+    """Return the address at which workers find this machine: the loopback, or the one that faces their `cluster`."""
+    if cluster is None:
+        return _LOOPBACK
+    host = cluster.rpartition("://")[2].rpartition(":")[0]
+    try:
+        # A datagram socket that is connected sends nothing; the system only says which of its addresses it would use.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((host or _ANYWHERE, 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return _LOOPBACK
 
 
 class Gatekeeper:
     """Keeps one gate for all processes that know its address; use it as a context around the run.
 
-    It listens on this machine alone, or, where `everywhere`, to whoever can reach it and knows the secret.
+    On the loopback it listens to this machine alone, else to whoever can reach it and knows the secret.
     """
 
-    def __init__(self, gate: LocalGate, *, host: str = "127.0.0.1") -> None:
+    def __init__(self, gate: LocalGate, *, host: str = _LOOPBACK) -> None:
         self.gate = gate
         self._secret = secrets.token_hex(16)
-        self._server = _Server(("127.0.0.1" if host == "127.0.0.1" else "", 0), _Handler)
+        self._server = _Server((_LOOPBACK if host == _LOOPBACK else "", 0), _Handler)
         self._server.keeper = self
         self.address = f"{host}:{self._server.server_address[1]}:{self._secret}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="tamis-gate", daemon=True)

@@ -28,6 +28,7 @@ from tamis.warc.manifest import Source, resolve
 Given = str | Path | Sequence[str | Path]
 
 LANGID = "langid"
+PAGES = ("warc", "ranges")
 MEASURED = ("id", "url", "text", "bytes", "chars", "tokens", "language")
 
 
@@ -81,7 +82,7 @@ class Inbox:
         """
         for source in self.sources:
             if not source.problem:
-                for batch in self._pages(source) if source.kind == "warc" else self._texts(source):
+                for batch in self._pages(source) if source.kind in PAGES else self._texts(source):
                     yield self._uniform(batch)
 
     def _uniform(self, batch: pa.RecordBatch) -> pa.RecordBatch:

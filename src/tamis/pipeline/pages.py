@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,9 +12,7 @@ from tamis.budget.ledger import Amount, Ledger
 from tamis.extract.checks import precheck
 from tamis.pipeline.care import Care
 from tamis.pipeline.drops import Drops
-from tamis.pipeline.settings import ReadSettings
 from tamis.schema import DROPPED, TEXT, UNDETERMINED
-from tamis.warc.reader import Reader
 from tamis.warc.record import Record
 
 STEP = "read"
@@ -39,28 +37,12 @@ class Page:
 
 
 class Pages:
-    """Reads the pages of a WARC span, books every record, and lists what is set aside.
-
-    Iterating yields lists of pages; afterwards `first_offset` and `next_offset` tell where the span's records
-    really began and ended, so that neighbouring spans can be checked against each other.
-    """
+    """Books every record of (file name, record) pairs, and lists what is set aside. Iterating yields lists of pages."""
 
     def __init__(
-        self,
-        stream: BinaryIO,
-        shard: Any,
-        settings: ReadSettings,
-        ledger: Ledger,
-        drops: Drops,
-        care: Care | None = None,
+        self, records: Iterable[tuple[str, Record]], ledger: Ledger, drops: Drops, care: Care | None = None
     ) -> None:
-        self._reader = Reader(
-            stream,
-            start=shard["start"],
-            end=shard["end"],
-            max_payload=settings.max_payload,
-        )
-        self._name = shard["name"]
+        self._records = records
         self._ledger = ledger
         self._drops = drops
         self._rejected: list[dict[str, Any]] = []
@@ -69,9 +51,9 @@ class Pages:
     def __iter__(self) -> Iterator[list[Page]]:
         held: list[Page] = []
         size = 0
-        for record in self._reader:
+        for name, record in self._records:
             self._care.beat()
-            page = self._admit(record)
+            page = self._admit(name, record)
             if page is not None and self._care.note:
                 self._care.note(page.id)
                 yield [page]
@@ -86,25 +68,20 @@ class Pages:
             yield held
         flush_rejected(self._drops, STEP, self._rejected)
 
-    @property
-    def facts(self) -> dict[str, int | None]:
-        """Where the span's records began and where the next span's must begin, as byte offsets."""
-        return {"first_offset": self._reader.first_offset, "next_offset": self._reader.next_offset}
-
-    def _admit(self, record: Record) -> Page | None:
+    def _admit(self, name: str, record: Record) -> Page | None:
         amount = Amount(1, len(record.payload))
         self._ledger.book(STEP, UNDETERMINED, "in", amount)
-        reason, value = self._care.poison.get(f"{self._name}:{record.offset}", ""), None
+        reason, value = self._care.poison.get(f"{name}:{record.offset}", ""), None
         if not reason:
             reason, value = reject(record)
         if reason:
             self._ledger.book(STEP, UNDETERMINED, "dropped", amount, reason)
             if not reason.startswith("record_"):
-                self._rejected.append(rejection(self._name, record, reason, value))
+                self._rejected.append(rejection(name, record, reason, value))
             return None
         self._ledger.book(STEP, UNDETERMINED, "kept", amount)
         html = record.type not in TEXT_TYPES
-        return Page(f"{self._name}:{record.offset}", record.url, record.date, record.payload, record.charset, html)
+        return Page(f"{name}:{record.offset}", record.url, record.date, record.payload, record.charset, html)
 
 
 def reject(record: Record) -> tuple[str, float | None]:

@@ -12,6 +12,7 @@ from tamis.pipeline.dedupplan import CLUSTER, PAIR, REGROUP, RESOLVE, VERDICT, p
 from tamis.pipeline.documents import DOCUMENTS
 from tamis.pipeline.duplicates import verdicts_path
 from tamis.pipeline.manifest import Manifest
+from tamis.pipeline.selected import KIND, spans
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.step import Step, digest
@@ -73,10 +74,16 @@ def _units(sources: Sequence[Source], step: Step, settings: Settings, files: Inp
         if source.problem:
             continue
         identity = files.identity(source.uri, source.size or 0)
-        for part, span in enumerate(split(source, unit_bytes=settings.read.unit_bytes)):
+        for part, span in enumerate(_spans(source, settings, files)):
             fingerprint = step.of([source.name, identity, str(span.start), str(span.end)])
             units.append(Shard(EXTRACT, f"{number:05d}-{part:03d}", fingerprint, _payload(source, span)))
     return units
+
+
+def _spans(source: Source, settings: Settings, files: InputFiles) -> list[Span]:
+    if source.kind == KIND:
+        return spans(source, settings.read.unit_bytes, files)
+    return split(source, unit_bytes=settings.read.unit_bytes)
 
 
 def _payload(source: Source, span: Span) -> dict[str, Any]:
@@ -102,6 +109,8 @@ def _dedup(
 def _steps(settings: Settings) -> dict[str, Step]:
     encoder = models.encoder(settings.tokenize.tokenizer)
     read = asdict(replace(settings.read, unit_bytes=0))
+    for how in ("crawl_data", "requests_per_second"):  # the way bytes come, not what they are
+        del read[how]
     output = asdict(settings.output)
     extract = {
         "read": read,

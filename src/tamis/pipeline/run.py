@@ -20,6 +20,7 @@ from tamis.pipeline.curate import EXTRACT, SIFT, Curate
 from tamis.pipeline.documents import DOCUMENTS, Finish
 from tamis.pipeline.duplicates import Deduplicate
 from tamis.pipeline.executor import Executor, Work
+from tamis.pipeline.gatekeeper import Gatekeeper, reachable
 from tamis.pipeline.live import Live
 from tamis.pipeline.lock import agree, describe
 from tamis.pipeline.manifest import NAME, Manifest, Receipt
@@ -29,7 +30,8 @@ from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.spans import repair
 from tamis.pipeline.storage import InputFiles, Storage
-from tamis.warc.manifest import Source, resolve
+from tamis.warc.gate import LocalGate
+from tamis.warc.manifest import Source, resolve, route
 
 # Called after every finished unit with (step, units done, units in all, its receipt).
 Progress = Callable[[str, int, int, Receipt], None]
@@ -66,12 +68,12 @@ class Run:
         self.source = manifest
         self.settings = settings
         self.storage = Storage(output)
-        self.files = InputFiles(self.storage.cache())
+        self.files = InputFiles(self.storage.cache(), settings.read.requests_per_second)
         self.memory = memory
 
     def plan(self) -> Plan:
         """Resolve the input and return the plan. Raises InputError where there is nothing that can be read."""
-        sources = resolve(self.source, self.files)
+        sources = resolve(self.source, self.files, prefix=route(self.settings.read.crawl_data))
         made = planning.make(sources, self.settings, self.files)
         lock = self.storage.read_json(LOCK) if isinstance(self.settings.langid.at_least, str) else None
         known = languages.remembered(self.settings.langid, lock, languages.basis(self.settings.langid, made.extract))
@@ -87,6 +89,16 @@ class Run:
         return planning.outlook(self.plan(), Manifest(self.storage))
 
     def execute(self, executor: Executor, *, progress: Progress | None = None, clean: bool = False) -> Report:
+        """Do what is missing, check the books, and publish. Returns the report."""
+        host = reachable(getattr(executor, "address", None))
+        with Gatekeeper(LocalGate(self.settings.read.requests_per_second), host=host) as keeper:
+            self.files.gatekeeper = keeper.address
+            try:
+                return self._execute(executor, progress, clean)
+            finally:
+                self.files.gatekeeper = None
+
+    def _execute(self, executor: Executor, progress: Progress | None, clean: bool) -> Report:
         """Do what is missing, check the books, and publish. Returns the report; `settings` are then as carried out."""
         self.storage.refuse_file()
         lock = self.storage.read_json(LOCK)

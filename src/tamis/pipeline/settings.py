@@ -21,6 +21,8 @@ class ReadSettings:
     unit_bytes: int = 128 << 20  # compressed input per unit of work: 30–120 s of extraction
     max_payload: int = 64 << 20  # a larger record body is set aside as `too_large`
     text_field: str = "text"  # of Parquet and JSONL input
+    crawl_data: str = ""  # where crawl-data/… is read: https, s3 or an address; "" is as the manifest writes it
+    requests_per_second: float = 10.0  # to each web server, by all workers together; 0 is no limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def _storable(kind: pa.DataType) -> bool:
 def _fields(
     source: Source, files: InputFiles, text_field: str, leave: frozenset[str]
 ) -> Iterator[tuple[str, pa.DataType]]:
-    if source.kind == "warc":
+    if source.kind in ("warc", "ranges"):
         yield from ((field.name, field.type) for field in WARC_REST if field.name not in leave)
         return
     with files.open(source.uri) as stream:

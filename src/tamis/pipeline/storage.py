@@ -250,20 +250,21 @@ def _unwritable(target: str, error: OSError) -> OutputError:
 class InputFiles:
     """Input bytes by URI: local paths, s3:// and gs:// through Arrow, https:// through a download cache.
 
-    Satisfies `tamis.warc.manifest.Files`. `gatekeeper` is the address of the gate that all workers share, None for
-    one of this process alone.
+    Satisfies `tamis.warc.manifest.Files`. `gatekeeper` is the address of the gate that all workers share; where it is
+    None this process has one of its own, with `rate` requests a second to each host (None or 0: no limit).
     """
 
-    def __init__(self, cache: str) -> None:
+    def __init__(self, cache: str, rate: float | None = None) -> None:
         self.cache = cache
+        self.rate = rate
         self.gatekeeper: str | None = None
 
     @property
     def gate(self) -> Gate:
         """What stands before every request."""
-        from tamis.warc.gate import LocalGate, RemoteGate
+        from tamis.warc.gate import RemoteGate
 
-        return RemoteGate(self.gatekeeper) if self.gatekeeper else _own_gate(LocalGate)
+        return RemoteGate(self.gatekeeper) if self.gatekeeper else _own_gate(self.rate)
 
     def open(self, uri: str) -> BinaryIO:
         """Open a seekable, buffered reader. Raises OSError where the file cannot be read."""
@@ -336,9 +337,11 @@ class InputFiles:
         return f"{size}-{ends.hexdigest()}"
 
 
-@lru_cache(maxsize=1)
-def _own_gate(kind: type[LocalGate]) -> LocalGate:
-    return kind()
+@lru_cache(maxsize=8)
+def _own_gate(rate: float | None) -> LocalGate:
+    from tamis.warc.gate import LocalGate
+
+    return LocalGate(rate)
 
 
 def _is_http(uri: str) -> bool:

@@ -12,12 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol, cast
 
-from tamis.errors import InputError
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tamis.errors import InputError, unknown
 from tamis.warc.sniff import NO_WARC, kind_of
 
 COMMON_CRAWL = "https://data.commoncrawl.org/"
+# Where Common Crawl's files lie, by the word that a recipe says.
+ROUTES = {"https": COMMON_CRAWL, "s3": "s3://commoncrawl/"}
 
-Kind = Literal["warc", "parquet", "jsonl", "text"]
+# "ranges" is a table of records to read one by one (see `index`).
+Kind = Literal["warc", "parquet", "jsonl", "text", "ranges"]
 
 _WILD = re.compile(r"[*?\[]")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.I)
@@ -88,11 +94,33 @@ class Span:
     end: int | None
 
 
-def resolve(manifest: str, files: Files, *, prefix: str = COMMON_CRAWL) -> list[Source]:
+def route(word: str) -> str | None:
+    """Return the address below which `crawl-data/…` lies: of `https`, `s3`, or itself; None for "", as written.
+
+    Raises ConfigError for another word.
+    """
+    if not word or word in ROUTES:
+        return ROUTES.get(word)
+    if not _SCHEME.match(word):
+        raise unknown("route to crawl-data", word, ROUTES)
+    return word.rstrip("/") + "/"
+
+
+def located(name: str, prefix: str | None) -> str | None:
+    """Return where a path or address of Common Crawl's is to be read: below `prefix`, or as it is written where that is
+    None. None for what is not Common Crawl's."""
+    own = next((base for base in ROUTES.values() if name.startswith(base)), None)
+    if own is None and not name.startswith("crawl-data/"):
+        return None
+    return (prefix or own or COMMON_CRAWL) + name.removeprefix(own or "")
+
+
+def resolve(manifest: str, files: Files, *, prefix: str | None = None) -> list[Source]:
     """Return the sources that a manifest, single file, folder or glob stands for, in order, each named once.
 
     A manifest is a text file (.gz too) of one path a line; blank lines and lines starting with # are skipped.
-    `crawl-data/…` lines are looked for beside the manifest, then in the working folder, then below `prefix`.
+    `crawl-data/…` lines are looked for beside the manifest, then in the working folder, then below `prefix` (None:
+    https). With a `prefix`, https:// and s3:// addresses of Common Crawl's are read below it too.
     A source that is missing or empty is returned with its `problem`. Raises InputError where the manifest itself is
     missing or empty, or is neither WARC, text nor a list of paths.
     """
@@ -118,7 +146,7 @@ def split(source: Source, *, unit_bytes: int) -> list[Span]:
     """
     size = source.size or 0
     suffix = Path(source.uri).suffix.lower()
-    whole = source.kind in ("parquet", "text") or suffix in (".lz4", ".bz2")
+    whole = source.kind in ("parquet", "text", "ranges") or suffix in (".lz4", ".bz2")
     if whole or (source.kind == "jsonl" and suffix in _PACKED) or size <= unit_bytes:
         return [Span(source, 0, None)]
     count = max(1, round(size / unit_bytes))
@@ -179,7 +207,7 @@ def _single(uri: str, files: Files) -> Kind | None:
     if found in ("warc", "arc") or (found in ("gzip", "unknown") and named == "warc"):
         return "warc"
     if found == "parquet" or named == "parquet":
-        return "parquet"
+        return _table_kind(uri, files)
     if named == "jsonl" or (found == "jsonl" and named != "warc"):
         return "jsonl"
     if named == "warc" or found in NO_WARC:
@@ -190,7 +218,18 @@ def _single(uri: str, files: Files) -> Kind | None:
     return None
 
 
-def _from_lines(manifest: str, files: Files, prefix: str) -> list[Source]:
+def _table_kind(uri: str, files: Files) -> Kind:
+    """Return whether a Parquet file holds texts, or points at records of a crawl."""
+    from tamis.warc.index import is_index
+
+    try:
+        with files.open(uri) as stream:
+            return "ranges" if is_index(pq.read_schema(stream)) else "parquet"
+    except (pa.ArrowInvalid, OSError):
+        return "parquet"  # reading it will list the damage
+
+
+def _from_lines(manifest: str, files: Files, prefix: str | None) -> list[Source]:
     lines = _lines(manifest, files)
     names = list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
     if not names:
@@ -229,15 +268,16 @@ def _lines(manifest: str, files: Files) -> Iterable[str]:
     return [line.strip() for line in io.StringIO(data.decode("utf-8-sig", "replace"))]
 
 
-def _line_source(name: str, manifest: str, files: Files, prefix: str) -> Source:
+def _line_source(name: str, manifest: str, files: Files, prefix: str | None) -> Source:
     kind = kind_by_name(name) or "warc"
+    theirs = located(name, prefix)
     if _SCHEME.match(name):
-        return _checked(name, name, kind, files)
+        return _checked(name, theirs or name, kind, files)
     for uri in _places(name, manifest):
         if files.size(uri) is not None:
             return _checked(name, uri, kind, files)
-    if name.startswith("crawl-data/"):
-        return _checked(name, prefix + name, kind, files)
+    if theirs:
+        return _checked(name, theirs, kind, files)
     return Source(name, name, kind, None, "not found")
 
 
