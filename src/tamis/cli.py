@@ -16,6 +16,7 @@ from tamis.models import register as register_models
 from tamis.sifting import console, overrides
 from tamis.sifting import register as register_sifting
 from tamis.stages import register
+from tamis.tokenfolders import register as register_token_folders
 from tamis.tokenizers import register as register_tokenizers
 from tamis.trainings import register as register_trainings
 
@@ -179,6 +180,7 @@ def demo(
 
 register(app)
 register_tokenizers(app)
+register_token_folders(app)
 budgets.register(app)
 register_inspections(app)
 register_trainings(app)

@@ -6,6 +6,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 from tamis.tokenize.dataset import ShardSummary, shard_schema
 from tamis.tokenize.encode import Encoder
 from tamis.tokenize.separate import Separator, separator
@@ -43,10 +45,16 @@ def dataset_files(
 
 def features(encoder: Encoder, policy: Separator) -> dict[str, object]:
     """Return the shards' schema in the words of `datasets.Features`."""
+    return features_of(shard_schema(encoder, policy))
+
+
+def features_of(schema: pa.Schema) -> dict[str, object]:
+    """Return a schema of plain values and large lists of them in the words of `datasets.Features`."""
     result: dict[str, object] = {}
-    for field in shard_schema(encoder, policy):
-        value = {"dtype": str(encoder.dtype if field.name == "input_ids" else field.type), "_type": "Value"}
-        result[field.name] = {"feature": value, "_type": "LargeList"} if field.name == "input_ids" else value
+    for field in schema:
+        nested = pa.types.is_large_list(field.type)
+        value = {"dtype": str(field.type.value_type if nested else field.type), "_type": "Value"}
+        result[field.name] = {"feature": value, "_type": "LargeList"} if nested else value
     return result
 
 
