@@ -17,6 +17,7 @@ from tamis.pipeline.executor import load as load_executor
 from tamis.pipeline.languages import WAYS
 from tamis.pipeline.perplexity import PerplexitySettings
 from tamis.pipeline.perplexity import find as find_bundles
+from tamis.pipeline.perplexity import signals as perplexity_signals
 from tamis.pipeline.settings import (
     ExtractSettings,
     LangidSettings,
@@ -70,7 +71,9 @@ class Recipe:
                 raise errors.unknown("key at the top of the recipe", key, SECTIONS)
         for path in self.tables.get("import", []):
             load_module(self.folder / path)
-        chains = [filters] if filters is not None else build(self._filters(), _resolve_language)
+        scoring = self._perplexity()
+        given = perplexity_signals(scoring) if scoring is not None else {}
+        chains = [filters] if filters is not None else build(self._filters(), _resolve_language, given)
         langid = self._langid()
         if filters is None:
             require_languages(chains, langid.keep)
@@ -84,7 +87,7 @@ class Recipe:
             dedup=self._dedup(),
             tokenize=self._tokenize(),
             output=self._section("output", OutputSettings, {}),
-            perplexity=self._perplexity(),
+            perplexity=scoring,
         )
 
     def _table(self, name: str) -> dict[str, Any]:

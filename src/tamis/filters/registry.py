@@ -81,16 +81,21 @@ def find_signal(name: str) -> Signal:
     return column(name)
 
 
-def build(specs: Sequence[Mapping[str, Any]], resolve_language: Callable[[str], str] = str) -> list[Chain]:
+def build(
+    specs: Sequence[Mapping[str, Any]],
+    resolve_language: Callable[[str], str] = str,
+    given: Mapping[str, Signal] | None = None,
+) -> list[Chain]:
     """Return one Chain for each `[[filters]]` table of a recipe.
 
     A table names a `chain` (other keys are its parameters) or a signal to `keep` (with `at_least`, `at_most`), and
     may set `name`, and for a chain `thresholds` (a file of `tamis train thresholds`, or "shipped") and `force`
     (judge languages that the rules do not know; see `require_languages`). A bound given as a
-    table is per language; its codes are resolved by `resolve_language`.
+    table is per language; its codes are resolved by `resolve_language`. `given` are signals by name that a table may
+    `keep` beside the registered ones, such as those of a recipe's own models.
     Raises `ConfigError` on unknown chains, signals and parameters, naming the nearest valid one.
     """
-    return [_build(dict(spec), resolve_language) for spec in specs]
+    return [_build(dict(spec), resolve_language, given or {}) for spec in specs]
 
 
 def require_languages(chains: Sequence[Chain], languages: Sequence[str] | None) -> None:
@@ -132,7 +137,7 @@ def load_module(path: str | Path) -> Any:
     return module
 
 
-def _build(spec: dict[str, Any], resolve_language: Callable[[str], str]) -> Chain:
+def _build(spec: dict[str, Any], resolve_language: Callable[[str], str], given: Mapping[str, Signal]) -> Chain:
     from tamis.filters.chain import Chain
     from tamis.filters.rule import keep
 
@@ -144,7 +149,8 @@ def _build(spec: dict[str, Any], resolve_language: Callable[[str], str]) -> Chai
         values = _arguments(f"keep = {what!r}", {"at_least": "Bound", "at_most": "Bound"}, spec, resolve_language)
         if not values:
             raise errors.ConfigError(f"keep = {what!r} has no bound.", "Give `at_least`, `at_most` or both.")
-        return Chain(keep(what, at_least=values.get("at_least"), at_most=values.get("at_most")), name=title or what)
+        rule = keep(given.get(what, what), at_least=values.get("at_least"), at_most=values.get("at_most"))
+        return Chain(rule, name=title or what)
     family = str(spec.pop("chain"))
     make = find_chain(family)
     kinds = {p.name: str(p.annotation) for p in inspect.signature(make).parameters.values()}

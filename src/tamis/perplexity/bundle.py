@@ -28,6 +28,8 @@ from tamis.perplexity.scorer import Scorer
 MANIFEST = "manifest.json"
 FORMAT = 2
 NGRAMS, PIECES = "ngrams.bin", "pieces.model"
+# CCNet's files, after the code of a language, and its table of cut points.
+_CCNET_MODELS, _CCNET_PIECES, _CUTOFFS = (".arpa.bin", ".arpa", ".arpa.gz"), ".sp.model", "cutoff.csv"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +133,26 @@ def seal(
     return manifest
 
 
+def ccnet_codes(folder: Path) -> list[str]:
+    """Return CCNet's codes of the languages whose two files lie in a folder."""
+    found = (path.name.removesuffix(_CCNET_PIECES) for path in sorted(folder.glob(f"*{_CCNET_PIECES}")))
+    return [code for code in found if _ccnet_model(folder, code) is not None]
+
+
+def _ccnet_model(folder: Path, code: str) -> Path | None:
+    found = (folder / f"{code}{suffix}" for suffix in _CCNET_MODELS)
+    return next((path for path in found if path.is_file()), None)
+
+
+@lru_cache(maxsize=16)
+def ccnet_checksum(folder: Path, code: str) -> str:
+    """Return what names a CCNet model: a checksum over its files, and over its table of cut points."""
+    paths = [_ccnet_model(folder, code), folder / f"{code}{_CCNET_PIECES}", folder / _CUTOFFS]
+    sums = [checksum(path) for path in paths if path is not None and path.is_file()]
+    return hashlib.sha256(" ".join(sums).encode()).hexdigest()
+
+
+@lru_cache(maxsize=16)
 def load_ccnet(folder: str | Path, code: str, language: str) -> Bundle:
     """Return CCNet's model of its language `code` as a bundle: `xx.arpa.bin` or `xx.arpa`, and `xx.sp.model`.
 
@@ -138,15 +160,13 @@ def load_ccnet(folder: str | Path, code: str, language: str) -> Bundle:
     folder. Raises ModelError where a file is missing, MissingExtraError where a binary needs kenlm.
     """
     folder = Path(folder)
-    pieces = folder / f"{code}.sp.model"
-    found = [folder / f"{code}{suffix}" for suffix in (".arpa.bin", ".arpa", ".arpa.gz")]
-    models = [path for path in found if path.is_file()]
-    if not models or not pieces.is_file():
-        raise ModelError(f"{folder} has no CCNet model {code!r}.", f"It needs {found[0].name} and {pieces.name}.")
-    model: LanguageModel = open_binary(models[0]) if models[0].suffix == ".bin" else arpa.read(models[0])
-    digest = hashlib.sha256((checksum(models[0]) + checksum(pieces)).encode()).hexdigest()
+    pieces, file = folder / f"{code}{_CCNET_PIECES}", _ccnet_model(folder, code)
+    if file is None or not pieces.is_file():
+        raise ModelError(f"{folder} has no CCNet model {code!r}.", f"It needs {code}.arpa.bin and {pieces.name}.")
+    model: LanguageModel = open_binary(file) if file.suffix == ".bin" else arpa.read(file)
     scorer = Scorer(Normaliser(), unigram.read(pieces), model, pieces)
-    return Bundle(language, scorer, _cutoffs(folder / "cutoff.csv", code), digest, {"origin": "CCNet"})
+    references = _cutoffs(folder / _CUTOFFS, code)
+    return Bundle(language, scorer, references, ccnet_checksum(folder, code), {"origin": "CCNet"})
 
 
 def _cutoffs(path: Path, code: str) -> dict[str, Reference]:

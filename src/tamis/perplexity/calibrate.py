@@ -24,8 +24,9 @@ from tamis.perplexity.scorer import Measures, Scorer
 # Lengths in pieces that get a distribution each; as far up as the held-out text has this many times the length.
 _LENGTHS = tuple(8 << step for step in range(14))
 _TIMES = 8
-# As many whole documents of about a length are enough for its distribution; else this many are made of lines.
-_ENOUGH = 300
+# As many whole documents of a length are enough for its distribution (those near it count for less); what is missing
+# is made up of documents made of lines, this many to begin with.
+_ENOUGH = 150.0
 _MADE = 2000
 _LEAST = 20
 _SEED = 6
@@ -39,27 +40,37 @@ def references(scorer: Scorer, held: Sequence[str], min_tokens: int) -> dict[str
     Of lengths that few documents have, documents are made: runs of lines, cut out of documents that are longer, and
     of several documents one after another where they are shorter.
     """
+    found = _bands(scorer, held, min_tokens)
+    made = {BYTES: _reference(found, BYTES), PIECES: _reference(found, PIECES), CCNET: _reference(found, "perplexity")}
+    worse = [np.maximum(place(scores, made, BYTES), place(scores, made, PIECES)) for _, scores, _ in found]
+    return made | {COMBINED: _distribution(found, worse)}
+
+
+def _bands(scorer: Scorer, held: Sequence[str], min_tokens: int) -> list[_Band]:
     whole = scorer.measure(held)
     texts = [text.split("\n") for text in held]
     lines = scorer.measure([line for each in texts for line in each])
     starts = np.concatenate([[0], np.cumsum([len(each) for each in texts])])
     found: list[_Band] = []
     for length in _LENGTHS:
-        measures, weights = whole, _nearness(whole.tokens, length)
-        if (weights > 0).sum() < _ENOUGH and lines.tokens.sum() >= _TIMES * length:
-            measures = _made(lines, starts, length)
-            weights = _nearness(measures.tokens, length)
-        weights[measures.tokens < min_tokens] = 0
+        parts = [(whole, _nearness(whole.tokens, length))]
+        missing = _ENOUGH - parts[0][1].sum()
+        if missing > 0 and lines.tokens.sum() >= _TIMES * length:
+            made = _made(lines, starts, length)
+            near = _nearness(made.tokens, length)
+            parts.append((made, near * missing / max(near.sum(), 1.0)))
+        scores = _together([measures.scores(min_tokens) for measures, _ in parts])
+        weights = np.where(scores.tokens < min_tokens, 0.0, np.concatenate([each for _, each in parts]))
         if (weights > 0).sum() >= _LEAST:
-            found.append((float(length), measures.scores(), weights))
-    if not found:
-        tokens = whole.tokens
-        found = [(float(np.median(tokens[tokens > 0])), whole.scores(), (tokens > 0).astype(np.float64))]
-    made = {name: _reference(found, name) for name in ("perplexity", BYTES, PIECES)}
-    made[CCNET] = made.pop("perplexity")
-    worse = [np.maximum(place(scores, made, BYTES), place(scores, made, PIECES)) for _, scores, _ in found]
-    made[COMBINED] = _distribution(found, worse)
-    return made
+            found.append((float(length), scores, weights))
+    if found:
+        return found
+    return [(float(np.median(whole.tokens)), whole.scores(), (whole.tokens > 0).astype(np.float64))]
+
+
+def _together(scores: Sequence[Scores]) -> Scores:
+    names = ("perplexity", "bits_per_byte", "bits_per_piece", "tokens")
+    return Scores(*(np.concatenate([getattr(each, name) for each in scores]) for name in names))
 
 
 def _reference(found: Sequence[_Band], name: str) -> Reference:

@@ -23,6 +23,8 @@ from tamis.perplexity.spm import train as train_pieces
 from tamis.perplexity.walk import contextual, encode_documents
 
 _BATCH = 4096
+_MOST_PIECES = 65_536
+_CHARACTERS_PER_PIECE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,13 @@ class Training:
     """How a bundle is trained.
 
     `hold_out` is the share of documents kept for the reference distribution, at most `max_held_out` of them; pieces
-    are learned from at most `piece_bytes` of text, spread evenly over all of it. `min_tokens` is what a document of
-    the reference must have.
+    are learned from at most `piece_bytes` of text, spread evenly over all of it; None of them means as many as suit the
+    text. `min_tokens` is what a document of the reference must have.
     """
 
     order: int = 5
     prune: tuple[int, ...] = (0, 0, 1)
-    pieces: int = 65_536
+    pieces: int | None = None
     piece_bytes: int = 20_000_000
     hold_out: float = 0.1
     max_held_out: int = 20_000
@@ -104,8 +106,18 @@ def _split(texts: list[str], training: Training) -> tuple[list[str], list[str]]:
 def _pieces(texts: Sequence[str], training: Training) -> bytes:
     size = sum(map(len, texts))
     step = max(1, -(-size // training.piece_bytes))
-    lines = (line for text in texts[::step] for line in training.normaliser.lines(text) if line)
-    return train_pieces(lines, training.pieces)
+    lines = [line for text in texts[::step] for line in training.normaliser.lines(text) if line]
+    return train_pieces(lines, training.pieces or _suitable(lines, size))
+
+
+def _suitable(lines: Sequence[str], size: int) -> int:
+    """Return how many pieces suit a text of so many characters: its alphabet, and more the more there is of it.
+
+    CCNet's number from 13 million characters on. In a small text most pieces of a large vocabulary come but once, and
+    what words may follow each other cannot be learned.
+    """
+    alphabet = len(set().union(*lines)) if lines else 0
+    return min(_MOST_PIECES, alphabet + 500 + size // _CHARACTERS_PER_PIECE)
 
 
 def _words(pieces: unigram.Unigram) -> Iterator[str]:

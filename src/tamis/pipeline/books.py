@@ -9,6 +9,7 @@ from tamis.budget.ledger import Ledger
 from tamis.errors import BooksError
 from tamis.pipeline.documents import DEDUP, DOCUMENTS
 from tamis.pipeline.manifest import Receipt
+from tamis.pipeline.perplexity import steps as scored
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.sift import LANGUAGE
 from tamis.pipeline.tokens import TOKENIZE
@@ -22,7 +23,7 @@ def ledger_steps(settings: Settings) -> list[str]:
     url = ["url"] if settings.url else []
     filters = [chain.name for chain in settings.filters]
     dedup = [DEDUP] if settings.dedup else []
-    return ["read", *url, "extract", "langid", LANGUAGE, *filters, *dedup, TOKENIZE]
+    return ["read", *url, "extract", "langid", LANGUAGE, *filters, *dedup, *scored(settings), TOKENIZE]
 
 
 def collect(receipts: Sequence[Receipt], settings: Settings) -> Ledger:

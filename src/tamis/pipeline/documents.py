@@ -16,7 +16,7 @@ from tamis.columns import cut, put
 from tamis.pipeline.curate import sifted_path
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.manifest import Receipt
-from tamis.pipeline.perplexity import ALL, BUCKET, bucket_tokens
+from tamis.pipeline.perplexity import ALL, BUCKET, book, bucket_tokens
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.sift import survivors
@@ -68,6 +68,8 @@ class Finish:
         """Write one unit's documents; returns its receipt, whose facts list each language's row groups."""
         ledger, drops = Ledger([DEDUP] if self.settings.dedup else []), Drops(self.settings.output)
         kept = self._judge(shard, ledger, drops)
+        if self.settings.perplexity is not None:
+            book(ledger, kept)
         with self.storage.create(documents_path(shard.name)) as sink:
             facts = self._write(kept, sink)
         files = [sink.entry(documents_path(shard.name))]

@@ -6,7 +6,7 @@ meets the rest of the pipeline as columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,15 +16,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tamis import errors
+from tamis.budget.ledger import Ledger
 from tamis.columns import put
 from tamis.errors import ConfigError
+from tamis.filters.signal import Signal
+from tamis.perplexity.reference import ALL, CCNET, COMBINED, CUTS, VARIANTS, Doubles, buckets
 
 if TYPE_CHECKING:
+    from tamis.perplexity.bundle import Bundle
     from tamis.pipeline.settings import Settings
 
-VARIANTS = ("perplexity", "bits_per_byte")
+# For rules of one's own: the last is a number too, as every signal is.
+SIGNALS = ("perplexity", "bits_per_byte", "perplexity_percentile", "perplexity_bucket")
+
 BUCKET = "bucket"
-ALL = "all"  # of languages without a bundle
+BUCKETS = "buckets"  # the step of the ledger that has what is kept by bucket
 UNSCORED = "unscored"  # of documents too short to score, whose bucket is null
 
 COLUMNS = (
@@ -39,14 +45,15 @@ COLUMNS = (
 class PerplexitySettings:
     """Which bundle scores which language, and how its scores are cut.
 
-    `bundles` are folders by language. `variant` is the score whose percentile decides the bucket: head below
-    `head_below`, middle below `middle_below`, tail from there on. Documents under `min_tokens` pieces have no score.
+    `bundles` are folders by language; for CCNet's models, folders and their code there. `variant` is the score whose
+    percentile decides the bucket (CCNet's models have "ccnet" alone): head below `head_below`, middle below
+    `middle_below`, tail from there on. Documents under `min_tokens` pieces have no score.
     """
 
     bundles: Mapping[str, str]
-    variant: str = "perplexity"
-    head_below: float = 30.0
-    middle_below: float = 60.0
+    variant: str = COMBINED
+    head_below: float = CUTS[0]
+    middle_below: float = CUTS[1]
     min_tokens: int = 10
 
     def __post_init__(self) -> None:
@@ -60,55 +67,137 @@ class PerplexitySettings:
 
     def options(self) -> dict[str, Any]:
         """Return what the scores depend on, as JSON holds it: the bundles by checksum, wherever they lie."""
-        from tamis.perplexity.bundle import read_manifest
-
-        sums = {code: read_manifest(Path(self.bundles[code]))["checksum"] for code in sorted(self.bundles)}
+        sums = {code: _checksum(Path(self.bundles[code])) for code in sorted(self.bundles)}
         cuts = [self.head_below, self.middle_below]
         return {"bundles": sums, "variant": self.variant, "cuts": cuts, "min_tokens": self.min_tokens}
 
 
+def _checksum(path: Path) -> str:
+    from tamis.perplexity.bundle import ccnet_checksum, read_manifest
+
+    return str(read_manifest(path)["checksum"]) if path.is_dir() else ccnet_checksum(path.parent, path.name)
+
+
 def find(folders: Iterable[Path]) -> dict[str, str]:
-    """Return the bundles in folders, each a bundle or a folder of bundles, by language; all are verified.
+    """Return the bundles in folders, each a bundle, a folder of bundles, or one of CCNet's models; all are verified.
 
-    Raises ConfigError where there is none, or two of one language; ModelError where one is damaged.
+    Raises ConfigError where there is none, or two of one language; ModelError where one is damaged, MissingExtraError
+    where one needs kenlm and there is none.
     """
-    from tamis.perplexity.bundle import MANIFEST, verify
-
     found: dict[str, str] = {}
     for folder in folders:
-        inside = [folder] if (folder / MANIFEST).is_file() else sorted(p.parent for p in folder.glob(f"*/{MANIFEST}"))
+        inside = list(_inside(folder))
         if not inside:
             raise ConfigError(f"{folder} has no perplexity bundle.", "Train one with `tamis train lm`.")
-        for path in inside:
-            language = verify(path)["language"]
+        for language, path in inside:
             if language in found:
                 raise ConfigError(f"{found[language]} and {path} are both for {language}.", "Name one of them.")
             found[language] = str(path)
     return found
 
 
+def _inside(folder: Path) -> Iterator[tuple[str, Path]]:
+    from tamis.langid.codes import resolve
+    from tamis.perplexity.bundle import MANIFEST, ccnet_codes, load_ccnet, verify
+
+    if (folder / MANIFEST).is_file():
+        yield verify(folder)["language"], folder
+        return
+    for path in sorted(folder.glob(f"*/{MANIFEST}")):
+        yield verify(path.parent)["language"], path.parent
+    for code in ccnet_codes(folder):
+        yield load_ccnet(folder, code, resolve(code)).language, folder / code
+
+
+def _open(path: str, language: str) -> Bundle:
+    from tamis.perplexity.bundle import load, load_ccnet
+
+    folder = Path(path)
+    return load(path) if folder.is_dir() else load_ccnet(folder.parent, folder.name, language)
+
+
+def measure(texts: pa.Array, languages: pa.Array, settings: PerplexitySettings) -> dict[str, Doubles]:
+    """Return the numeric COLUMNS of documents by name, and `perplexity_bucket`: 0 head, 1 middle, 2 tail, −1 without
+    a place.
+
+    NaN is what is not known: all three of a language without a bundle and of a document too short, and the percentile
+    of CCNet's models without their table of cut points.
+    """
+    found = {field.name: np.full(len(texts), np.nan) for field in COLUMNS[:3]}
+    for code in sorted(set(languages.unique().to_pylist()) & set(settings.bundles)):
+        here = np.flatnonzero(pc.fill_null(pc.equal(languages, code), False).to_numpy(zero_copy_only=False))
+        bundle = _open(settings.bundles[code], code)
+        scores = bundle.scorer.score(texts.take(pa.array(here)), min_tokens=settings.min_tokens)
+        found["perplexity"][here] = scores.perplexity
+        found["bits_per_byte"][here] = scores.bits_per_byte
+        if bundle.references:
+            variant = settings.variant if settings.variant in bundle.references else CCNET
+            found["perplexity_percentile"][here] = bundle.percentile(scores, variant)
+    places = found["perplexity_percentile"]
+    cuts = np.searchsorted([settings.head_below, settings.middle_below], places, side="right")
+    return found | {SIGNALS[3]: np.where(np.isnan(places), -1.0, cuts)}
+
+
 def score(batch: pa.RecordBatch, settings: PerplexitySettings) -> pa.RecordBatch:
     """Return the batch with COLUMNS set; all of a language without a bundle are null but the bucket, `all`."""
-    from tamis.perplexity.bundle import load
-    from tamis.perplexity.reference import buckets
-
-    rows = batch.num_rows
-    numbers = {field.name: np.full(rows, np.nan) for field in COLUMNS[:3]}
-    names = np.full(rows, ALL, object)
     languages = batch.column("language")
-    for code in sorted(set(languages.unique().to_pylist()) & set(settings.bundles)):
-        here = np.flatnonzero(pc.equal(languages, code).to_numpy(zero_copy_only=False))
-        bundle = load(settings.bundles[code])
-        scores = bundle.scorer.score(batch.column("text").take(pa.array(here)), min_tokens=settings.min_tokens)
-        chosen = scores.perplexity if settings.variant == "perplexity" else scores.bits_per_byte
-        percentile = bundle.references[settings.variant].percentile(chosen)
-        numbers["perplexity"][here] = scores.perplexity
-        numbers["bits_per_byte"][here] = scores.bits_per_byte
-        numbers["perplexity_percentile"][here] = percentile
-        names[here] = buckets(percentile, (settings.head_below, settings.middle_below))
-    for name, values in numbers.items():
-        batch = put(batch, name, pa.array(values, pa.float64(), from_pandas=True))
+    found = measure(batch.column("text"), languages, settings)
+    for name in SIGNALS[:3]:
+        batch = put(batch, name, pa.array(found[name], pa.float64(), from_pandas=True))
+    names = np.array(buckets(batch.column(SIGNALS[2]).to_numpy(zero_copy_only=False), _cuts(settings)), object)
+    # A document that has a score but no distribution to be held against is as one without a bundle.
+    scored = pc.is_in(languages, pa.array(sorted(settings.bundles))).to_numpy(zero_copy_only=False)
+    names[~scored | (np.isnan(found[SIGNALS[2]]) & ~np.isnan(found[SIGNALS[0]]))] = ALL
     return put(batch, BUCKET, pa.array(names, pa.large_string()))
+
+
+def _cuts(settings: PerplexitySettings) -> tuple[float, float]:
+    return settings.head_below, settings.middle_below
+
+
+def signals(settings: PerplexitySettings) -> dict[str, Signal]:
+    """Return the signals of SIGNALS by name, for chains of one's own: `keep(signals(settings)["perplexity"], …)`.
+
+    All four of a batch are measured in one go. A bound drops what is NaN, which is every document without a bundle:
+    give bounds by language, or bind `perplexity_bucket`, which is −1 there and passes `at_most`.
+    """
+    struct = pa.struct([pa.field(name, pa.float64()) for name in SIGNALS])
+    both = Signal("perplexity_scores", ("text", "language?"), _Measured(settings), type=struct)
+    return {name: Signal(name, (both,), _Field(name)) for name in SIGNALS}
+
+
+@dataclass(frozen=True)
+class _Measured:
+    settings: PerplexitySettings
+    options: Any = None  # what the definition of a chain depends on beside the paths: the checksums of the bundles
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", self.settings.options())
+
+    def __call__(self, texts: pa.Array, languages: pa.Array) -> pa.StructArray:
+        found = measure(texts, languages, self.settings)
+        return pa.StructArray.from_arrays([pa.array(found[name], from_pandas=True) for name in SIGNALS], list(SIGNALS))
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+
+    def __call__(self, scores: pa.StructArray) -> pa.Array:
+        return pc.struct_field(scores, self.name)
+
+
+def book(ledger: Ledger, batches: Iterable[pa.RecordBatch]) -> None:
+    """Book documents in their final form: taken in, and kept by bucket."""
+    for batch in batches:
+        ledger.book_batch(BUCKETS, "in", batch)
+        named = put(batch, "reason", pc.fill_null(batch.column(BUCKET), UNSCORED))
+        ledger.book_batch(BUCKETS, "kept", named, by_reason=True)
+
+
+def steps(settings: Settings) -> list[str]:
+    """Return the steps of the ledger that scoring adds to a run."""
+    return [BUCKETS] if settings.perplexity is not None else []
 
 
 def bucket_tokens(batch: pa.RecordBatch) -> dict[str, int]:
