@@ -8,7 +8,8 @@ the first megabyte or so only. The best CPU time of three counts. Tamis' time in
 Clusters: the same MinHash values for all, in each tool's own form, written before the clock starts. datatrove runs its
 stages 2 and 3, datasketch its LSH and a union-find; both stop at candidates, as "not verified" does; otherwise Tamis
 verifies each. Every
-contestant runs in a process of its own, whose peak memory is printed.
+contestant runs in a process of its own, whose peak memory is printed: above what it held before the clock started, its
+libraries and kernels, and in all.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,13 +44,15 @@ from tamis.dedup.bands import BUCKETS
 from tamis.dedup.documents import rows_of
 from tamis.dedup.exact import exact_keys
 from tamis.dedup.minhash import band_keys, minhashes
+from tamis.dedup.regroup import Regrouped, regroup, shingle_sets
 from tamis.dedup.shingle import shingle_hashes
 from tamis.dedup.verdicts import NEAR
 
 OPTIONS = DedupOptions(scope="global")
 PLAIN = DedupOptions(scope="global", band_sets=1)
-MEMORY = 64 << 20
+MEMORY = 32 << 20
 PARTS = 16
+TEXT_ROWS = 4096
 
 
 def made_texts(documents: int, words: int, seed: int = 1) -> pa.LargeStringArray:
@@ -147,11 +151,11 @@ def write_inputs(folder: Path, texts: pa.LargeStringArray) -> None:
     names = band_names(OPTIONS)
     batch = pa.record_batch([exact_keys(texts), *map(pa.array, band_keys(values, OPTIONS))], ["exact", *names])
     with pa.OSFile(str(folder / "signatures.arrow"), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
-        writer.write_table(pa.Table.from_batches([batch]), max_chunksize=65536)
+        writer.write_table(pa.Table.from_batches([batch]), max_chunksize=16_384)
     with pa.OSFile(str(folder / "texts.arrow"), "wb") as sink:
         table = pa.table([texts], ["text"])
         with pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)  # one batch: taking rows out of many chunks would cost more than comparing them
+            writer.write_table(table, max_chunksize=TEXT_ROWS)
     np.save(folder / "values.npy", values)
     dtype = np.dtype([*((f"v{i}", "<u8") for i in range(8)), ("doc", "<u4")])
     for band in range(14):
@@ -164,39 +168,70 @@ def write_inputs(folder: Path, texts: pa.LargeStringArray) -> None:
         records[np.lexsort([records[f"v{i}"] for i in reversed(range(8))])].tofile(home / "00000.minhash.sig")
 
 
+@dataclass(frozen=True)
+class Signed:
+    """Columns of the signature file, read anew on every walk: what is mapped would count as memory."""
+
+    path: Path
+    columns: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        with pa.OSFile(str(self.path)) as file:
+            schema = pa.ipc.open_file(file).schema
+            fields = [schema.get_field_index(name) for name in self.columns]
+            signed = pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(included_fields=fields))
+            for index in range(signed.num_record_batches):
+                yield 0, signed.get_batch(index)
+
+
 def clusters_of_tamis(folder: Path, options: DedupOptions, *, verify: bool = True) -> npt.NDArray[np.int64]:
-    signed = pa.ipc.open_file(pa.memory_map(str(folder / "signatures.arrow")))
-    batches = [(0, signed.get_batch(index)) for index in range(signed.num_record_batches)]
-    exact = exact_duplicates(batches, options, memory=MEMORY, scratch=folder)
-    names = range(len(band_names(options)))
-    found = (batch for band in names for batch in candidates(batches, band, options, memory=MEMORY, scratch=folder))
+    signatures = folder / "signatures.arrow"
+    exact = exact_duplicates(Signed(signatures, ("exact",)), options, memory=MEMORY, scratch=folder)
+    found = (
+        batch
+        for band, name in enumerate(band_names(options))
+        for batch in candidates(Signed(signatures, (name,)), band, options, memory=MEMORY, scratch=folder)
+    )
     _write(folder / "buckets.arrow", found)
     components = find_components(lambda: _read(folder / "buckets.arrow"), exclude=exact.column("doc").to_numpy())
     if not verify:
         later = components.docs[components.of(components.docs) != components.docs]
         return rows_of(np.concatenate([exact.column("doc").to_numpy(), later]))
+    _split(folder / "part-", components.split(lambda: _read(folder / "buckets.arrow"), PARTS))
+    _split(folder / "sets-", regroup(_sets(folder, *components.members(PARTS), options), 8 << 20))
+    del components
+    near = [_resolved(folder, part, options) for part in range(PARTS)]
+    return rows_of(combine(exact, pa.concat_tables(near)).column("doc").to_numpy())
+
+
+def _split(stem: Path, parted: Iterator[tuple[int, pa.RecordBatch]]) -> None:
     parts: dict[int, pa.RecordBatchStreamWriter] = {}
     with ExitStack() as stack:
-        for part, members in components.split(lambda: _read(folder / "buckets.arrow"), PARTS):
+        for part, batch in parted:
             if part not in parts:
-                sink = stack.enter_context(pa.OSFile(str(folder / f"part-{part}.arrow"), "wb"))
-                parts[part] = stack.enter_context(pa.ipc.new_stream(sink, members.schema))
-            parts[part].write_batch(members)
-    del components
-    near = [_resolved(folder, part, options) for part in sorted(parts)]
-    return rows_of(combine(exact, pa.concat_tables([NEAR.empty_table(), *near])).column("doc").to_numpy())
+                sink = stack.enter_context(pa.OSFile(f"{stem}{part}.arrow", "wb"))
+                parts[part] = stack.enter_context(pa.ipc.new_stream(sink, batch.schema))
+            parts[part].write_batch(batch)
+
+
+def _sets(
+    folder: Path, docs: npt.NDArray[np.uint64], parts: npt.NDArray[np.uint16], options: DedupOptions
+) -> Iterator[pa.RecordBatch]:
+    """Yield the shingle sets of what is to be resolved, in one walk over the texts."""
+    with pa.OSFile(str(folder / "texts.arrow")) as file:
+        texts = pa.ipc.open_file(file)
+        for index in range(texts.num_record_batches):
+            here = slice(*np.searchsorted(docs, np.array([index, index + 1], np.uint64) * np.uint64(TEXT_ROWS)))
+            rows = pa.array(rows_of(docs[here]) - index * TEXT_ROWS)
+            sets = shingle_sets(texts.get_batch(index).column(0).take(rows), options)
+            yield pa.record_batch([docs[here], parts[here], sets], ["doc", "part", "set"])
 
 
 def _resolved(folder: Path, part: int, options: DedupOptions) -> pa.Table:
-    file = pa.ipc.open_file(pa.memory_map(str(folder / "texts.arrow")))
-    texts = file.get_batch(0).column(0)
-    return resolve(
-        _read(folder / f"part-{part}.arrow"),
-        lambda docs: texts.take(pa.array(rows_of(docs))),
-        options,
-        memory=MEMORY,
-        scratch=folder,
-    )
+    if not (folder / f"part-{part}.arrow").exists():
+        return NEAR.empty_table()
+    sets = Regrouped(_read(folder / f"sets-{part}.arrow"))
+    return resolve(_read(folder / f"part-{part}.arrow"), sets, options, memory=MEMORY, scratch=folder)
 
 
 def _write(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
@@ -206,7 +241,7 @@ def _write(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
 
 
 def _read(path: Path) -> Iterator[pa.RecordBatch]:
-    with pa.memory_map(str(path)) as file:
+    with pa.OSFile(str(path)) as file:
         yield from pa.ipc.open_stream(file)
 
 
@@ -266,11 +301,11 @@ def contest(work: Callable[[Path], npt.NDArray[np.int64]], folder: Path, pipe: o
     begin, wall = time.process_time(), time.perf_counter()
     removed = work(folder)
     spent, wall = time.process_time() - begin, time.perf_counter() - wall
-    pipe.send((spent, wall, (peak_kb() - before) / 1024, removed))  # type: ignore[attr-defined]
+    pipe.send((spent, wall, (peak_kb() - before) / 1024, peak_kb() / 1024, removed))  # type: ignore[attr-defined]
 
 
 def clusters(documents: int) -> None:
-    heads = "".join(f"{head:>10}" for head in ("CPU s", "wall s", "peak +MB", "removed", "as tamis"))
+    heads = "".join(f"{head:>10}" for head in ("CPU s", "wall s", "peak +MB", "all MB", "removed", "as tamis"))
     print(f"\n{f'clusters of {documents:,}':<22}{heads}")
     spawn = multiprocessing.get_context("spawn")
     contestants = {
@@ -291,11 +326,11 @@ def clusters(documents: int) -> None:
             process = spawn.Process(target=contest, args=(work, folder, there))
             process.start()
             there.close()
-            spent, wall, peak, removed = here.recv()
+            spent, wall, more, peak, removed = here.recv()
             process.join()
             ours = set(removed.tolist()) if ours is None else ours
             same = len(ours & set(removed.tolist())) / max(len(removed), 1)
-            print(f"{title:<22}{spent:>10.2f}{wall:>10.2f}{peak:>10.0f}{len(removed):>10,}{same:>10.1%}")
+            print(f"{title:<22}{spent:>10.2f}{wall:>10.2f}{more:>10.0f}{peak:>10.0f}{len(removed):>10,}{same:>10.1%}")
 
 
 def main() -> None:

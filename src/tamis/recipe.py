@@ -127,9 +127,14 @@ class Recipe:
         return settings
 
     def _dedup(self) -> Any:
-        from tamis.dedup.options import DedupOptions
+        from tamis.dedup.options import DedupOptions, LineOptions
 
-        return self._section("dedup", DedupOptions, {}) if "dedup" in self.tables else None
+        def lines(value: Any) -> LineOptions:
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"dedup.lines is {value!r}.", "Write it as a table: [dedup.lines].")
+            return parse("dedup.lines", LineOptions, value, {})
+
+        return self._section("dedup", DedupOptions, {"lines": lines}) if "dedup" in self.tables else None
 
     def _perplexity(self) -> PerplexitySettings | None:
         if "perplexity" not in self.tables:

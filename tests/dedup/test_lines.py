@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tamis.dedup.lines import LineOptions, cut_lines, remove_repeated_lines, repeated_lines, split_lines
+from tamis.dedup.lines import cut_lines, remove_repeated_lines, repeated_lines, split_lines
+from tamis.dedup.options import LineOptions
 
 BANNERS = {
     "eng": "We use cookies to improve your experience.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,17 @@ Docs = list[dict[str, Any]]
 def words(seed: str, count: int = 60) -> str:
     rng = random.Random(seed)
     return " ".join("".join(rng.choices("abcdefghijklmnop", k=6)) for _ in range(count))
+
+
+PROSE = (
+    "the of and to in that was it for on with as he be at by his had not but from they this which or an were "
+    "we there been one all their has would what will if can when so out about into time people year other "
+    "house water country school river morning children work music history garden window letter market winter"
+)
+
+
+def prose(seed: str, count: int) -> str:
+    return " ".join(random.Random(seed).choices(PROSE.split(), k=count))
 
 
 def doc(name: str, text: str, **other: Any) -> dict[str, Any]:
@@ -181,6 +193,9 @@ def test_a_source_that_all_goes_raises_an_alarm(tmp_path: Path) -> None:
     assert facts["domains"][0] == ["wiped.org", 150, 149]
     assert facts["largest"] == [["w0", 150, words("one")[:120]]]
     assert pq.read_schema(tmp_path / PROVENANCE_FILE).equals(PROVENANCE)
+    assert not judge(tmp_path / "lax", {"00000-000": wiped}, alarm_share=0.995)[1]["alarms"]
+    with pytest.raises(OutputError, match=r"removes 99% of wiped.org \(149 of 150"):
+        judge(tmp_path / "stop", {"00000-000": good, "00001-000": wiped}, on_alarm="stop")
 
 
 def test_a_flipped_byte_is_named_and_only_its_maker_redone(tmp_path: Path) -> None:
@@ -209,6 +224,93 @@ def test_a_flipped_byte_is_named_and_only_its_maker_redone(tmp_path: Path) -> No
         for shard in steps:
             Deduplicate(options, storage)(shard)
         assert Path(storage.where(verdicts_path())).read_bytes() == wanted
+
+
+def test_a_large_cluster_is_split_again(tmp_path: Path) -> None:
+    body = words("template", 100).split()
+    docs = []
+    for number in range(60):
+        changed = list(body)
+        changed[number] = f"changed{'abcdefghij'[number % 10] * 4}{'klmnop'[number // 10] * 4}"
+        docs.append(doc(f"d{number:02d}", " ".join(changed)))
+    whole, facts = judge(tmp_path / "whole", {"00000-000": docs})
+    assert {row["kept_id"] for row in whole.values()} == {"d00"}
+    assert dict(facts["cluster_sizes"])[10] == 1
+    # Any two are alike by 0.81 to 0.9: a cluster of ten takes in nothing below 0.9.
+    units = {"00000-000": docs[:25], "00001-000": docs[25:]}
+    split, _ = judge(tmp_path / "split", units, max_cluster=10)
+    sizes = Counter(row["kept_id"] for row in split.values())
+    assert sorted(sizes) == ["d00", "d10", "d20", "d30", "d40", "d50"]
+    assert set(sizes.values()) == {9}
+
+
+LINES = """
+name = "lines"
+[dedup]
+audit = true
+[dedup.lines]
+at_least = 4
+min_units = 2
+"""
+
+
+def test_lines_that_many_share_are_cut_by_a_recipe_and_what_stays_is_audited(tmp_path: Path) -> None:
+    banner, rest = "Subscribe to our weekly letter today!", "Read more stories like this one."
+    rows = [doc(f"d{n}", f"{prose(f'body {n}', 70)}.\n{banner}\n{prose(f'end {n}', 20)}.\n{rest}") for n in range(40)]
+    rows += [doc("only", f"{banner}\n{rest}"), doc("copy", rows[0]["text"]), doc("none", prose("alone", 60))]
+    source, recipe = tmp_path / "in.jsonl", tmp_path / "lines.toml"
+    source.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    recipe.write_text(LINES)
+    report = tamis.run(source, tmp_path / "out", recipe=recipe, executor="inline")
+    kept = pq.read_table(tmp_path / "out/documents").to_pylist()
+    # Of two equal texts one stays, and a text of nothing but common lines goes.
+    assert len(kept) == 41
+    assert not any(banner in row["text"] or rest in row["text"] for row in kept)
+    assert all(row["chars"] == len(row["text"]) and row["bytes"] == len(row["text"].encode()) for row in kept)
+    ledger = report.ledger
+    assert ledger.total("lines", "dropped", reason="repeated_lines_only").documents == 1
+    cut = ledger.total("lines", "dropped", reason="repeated_line")
+    assert (cut.documents, cut.chars) == (0, 40 * len(f"{banner}\n{rest}"))
+    taken, left = ledger.total("lines", "in"), ledger.total("lines", "kept")
+    assert taken.tokens == left.tokens + ledger.total("lines", "dropped").tokens
+    budget = json.loads((tmp_path / "out/report/budget.json").read_text())
+    assert any(note.startswith("Of spans of 50 words, 0.00%") for note in budget["notes"])
+    assert [name for name, _, _ in budget["removals"]]
+    assert "Duplicates removed, by language and site" in (tmp_path / "out/report/index.html").read_text()
+
+
+def test_a_damaged_file_is_made_again_within_the_run(miniweb: Path, tmp_path: Path, caplog: Any) -> None:
+    recipe = tmp_path / "heal.toml"
+    recipe.write_text('name = "heal"\n[dedup]\nkeep_sets = true\n')
+    tamis.run(miniweb, tmp_path / "clean", recipe=recipe, executor="inline")
+    for step, folder in (
+        ("pair", "signatures"),
+        ("cluster", "work/pair"),
+        ("regroup", "work/cluster"),
+        ("resolve", "work/regroup"),
+    ):
+        output, done = tmp_path / step, []
+
+        def spoil(
+            name: str, *_: Any, output: Path = output, done: list[str] = done, step: str = step, folder: str = folder
+        ) -> None:
+            done.append(name)
+            before = {"pair": "sift", "cluster": "pair", "regroup": "cluster", "resolve": "regroup"}[step]
+            if name == before and step not in done and len(list((output / folder).glob("*"))) and "spoilt" not in done:
+                victim = sorted((output / folder).glob("*"))[0]
+                whole = bytearray(victim.read_bytes())
+                whole[len(whole) // 2] ^= 4
+                victim.write_bytes(whole)
+                done.append("spoilt")
+
+        tamis.run(miniweb, output, recipe=recipe, executor="inline", progress=spoil)
+        assert "spoilt" in done
+        assert tree(output) == tree(tmp_path / "clean")
+    assert sum("was damaged since it was written" in record.message for record in caplog.records) == 4
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def test_a_run_against_another_keeps_what_both_at_once_would(miniweb: Path, tmp_path: Path) -> None:

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from tamis.dedup.drops import cluster_sizes, combine, of_unit
     from tamis.dedup.exact import exact_duplicates
     from tamis.dedup.inmemory import deduplicate
-    from tamis.dedup.lines import LineOptions, remove_repeated_lines
+    from tamis.dedup.lines import remove_repeated_lines
     from tamis.dedup.minhash import sign
-    from tamis.dedup.options import DedupOptions, band_names, scurve
+    from tamis.dedup.options import DedupOptions, LineOptions, band_names, scurve
     from tamis.dedup.rehydration import rehydration_weights
     from tamis.dedup.verdicts import resolve
 
 _HOMES = {
     "Components": "components",
     "DedupOptions": "options",
-    "LineOptions": "lines",
+    "LineOptions": "options",
     "band_names": "options",
     "candidates": "bands",
     "cluster_sizes": "drops",

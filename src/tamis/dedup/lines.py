@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,33 +23,23 @@ import pyarrow as pa
 from tamis.columns import as_text
 from tamis.dedup.documents import Docs, Stream, document_ids
 from tamis.dedup.exact import exact_keys
-from tamis.dedup.options import DedupOptions
+from tamis.dedup.options import DedupOptions, LineOptions
 from tamis.dedup.shingle import composed, shingle_hashes
 from tamis.dedup.spill import Sorter, repeated
 
 Keys = npt.NDArray[np.uint64]
 
 _RECORD = np.dtype([("line", np.uint64), ("doc", np.uint64)])
+_COUNT = np.dtype([("line", np.uint64), ("documents", np.uint64)])
+
+COUNTED = pa.schema([pa.field("line", pa.uint64(), nullable=False), pa.field("documents", pa.uint32(), nullable=False)])
+
 _LINES = re.compile("[^\\r\\n\u2028\u2029\x85]*(?:\\r\\n|[\\r\\n\u2028\u2029\x85]|$)")
 _PARAGRAPHS = re.compile("(?s:.+?)(?:(?:\\r\\n|[\\r\\n])[ \\t]*(?:\\r\\n|[\\r\\n])+|\u2029+|$)")
 # End marks of sentences, and of what introduces or lists; a closing quote or bracket may follow.
 _ENDS = frozenset(".!?…:;。！？；：।॥؟۔؛።፧։།。។៕။၊")
 _CLOSERS = frozenset({"Pe", "Pf"})
 _UNITS = DedupOptions(shingle_words=1)
-
-
-@dataclass(frozen=True, slots=True)
-class LineOptions:
-    """What counts as a repeated line.
-
-    unit: "line", or "paragraph", which ends at an empty line.
-    at_least: documents that must share a line before it is cut from all of them.
-    min_units: lines of fewer words (characters in unspaced scripts) are never cut: headings and answers repeat rightly.
-    """
-
-    unit: str = "line"
-    at_least: int = 6
-    min_units: int = 3
 
 
 def split_lines(text: str, options: LineOptions) -> list[str]:
@@ -81,14 +70,34 @@ def repeated_lines(streams: Stream, options: LineOptions, *, memory: int, scratc
     `streams` gives (unit, batch) with `text`; a line twice in one document counts once. About `memory` bytes are sorted
     at once.
     """
-    found: list[Keys] = []
-    with Sorter(_RECORD, memory, scratch) as sorter:
+    return common_lines(counted_lines(streams, options, memory=memory, scratch=scratch), options, memory, scratch)
+
+
+def counted_lines(streams: Stream, options: LineOptions, *, memory: int, scratch: Path) -> Iterator[pa.RecordBatch]:
+    """Yield batches `COUNTED`, by line: in how many documents each line occurs. Arguments as of `repeated_lines`."""
+    with Sorter(_RECORD, memory, scratch, singles=True) as sorter:
         for docs, batch in document_ids(streams):
             sorter.add(_records(docs, batch, options))
+        for records in sorter:
+            lines, counts = np.unique(records["line"], return_counts=True)
+            yield pa.record_batch([lines, counts.astype(np.uint32)], schema=COUNTED)
+
+
+def common_lines(counted: Iterable[pa.RecordBatch], options: LineOptions, memory: int, scratch: Path) -> Keys:
+    """Return the keys of lines that have `at_least` documents in all counts together (`COUNTED`), sorted, uint64."""
+    found: list[Keys] = []
+    with Sorter(_COUNT, memory, scratch) as sorter:
+        for batch in counted:
+            records = np.empty(batch.num_rows, _COUNT)
+            for name in ("line", "documents"):
+                records[name] = batch.column(name).to_numpy()
+            # What one count tells alone need not be met again in another, as the sorter would ask.
+            found.append(records["line"][records["documents"] >= options.at_least])
+            sorter.add(records)
         for records, starts in repeated(iter(sorter), ("line",)):
-            sizes = np.diff(np.append(starts, len(records)))
-            found.append(records["line"][starts[sizes >= options.at_least]])
-    return np.concatenate([np.empty(0, np.uint64), *found])
+            sums = np.add.reduceat(records["documents"], starts) if len(starts) else np.empty(0, np.uint64)
+            found.append(records["line"][starts[sums >= options.at_least]])
+    return np.unique(np.concatenate([np.empty(0, np.uint64), *found]))
 
 
 def _records(docs: Docs, batch: pa.RecordBatch, options: LineOptions) -> npt.NDArray[np.void]:

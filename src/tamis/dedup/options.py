@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from tamis.errors import ConfigError, unknown
 
 _SCOPES = ("language", "global")
 _SURVIVORS = ("first", "longest", "newest", "score", "source", "priority")
 _MEASURES = ("jaccard", "containment")
+_UNITS = ("line", "paragraph")
+_ON_ALARM = ("warn", "stop")
 
 # Jaccard similarities at which the S-curve is tabled.
 _SIMILARITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class LineOptions:
+    """What counts as a repeated line.
+
+    unit: "line", or "paragraph", which ends at an empty line.
+    at_least: documents that must share a line before it is cut from all of them.
+    min_units: lines of fewer words (characters in unspaced scripts) are never cut: headings and answers repeat rightly.
+    """
+
+    unit: Literal["line", "paragraph"] = "line"
+    at_least: int = 6
+    min_units: int = 3
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError when an option is out of its range."""
+        if self.unit not in _UNITS:
+            raise unknown("unit of repeated lines", self.unit, _UNITS)
+        if self.at_least < 2 or self.min_units < 1:
+            raise ConfigError("dedup.lines.at_least or min_units is too small.", "Give at least 2 and 1.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +64,10 @@ class DedupOptions:
     max_leaders: how many unlike survivors of one bucket a document is compared with at most.
     max_cluster: a cluster of so many documents is split again: what is less like its survivor than half-way from
         `threshold` to 1 starts clusters of its own. 0 sets no bound.
+    alarm_share: a language or domain of at least 100 documents that loses more than this share of them is an alarm.
+    on_alarm: "warn", or "stop" the run before any document is written.
+    lines: cut lines that many of the documents that stay share; None cuts none.
+    audit: whether to look how much of what stays still occurs several times.
     """
 
     bands: int = 14
@@ -61,6 +88,10 @@ class DedupOptions:
     keep_sets: bool = False
     against: tuple[str, ...] = ()
     max_cluster: int = 10_000
+    alarm_share: float = 0.5
+    on_alarm: Literal["warn", "stop"] = "warn"
+    lines: LineOptions | None = None
+    audit: bool = False
 
     def __post_init__(self) -> None:
         """Raise ConfigError when an option is out of its range."""
@@ -85,6 +116,8 @@ class DedupOptions:
             raise unknown("dedup survivor", self.survivor, _SURVIVORS)
         if self.measure not in _MEASURES:
             raise unknown("dedup measure", self.measure, _MEASURES)
+        if self.on_alarm not in _ON_ALARM:
+            raise unknown("dedup on_alarm", self.on_alarm, _ON_ALARM)
         for name, needs in (("score", "score_column"), ("source", "sources")):
             if (self.survivor == name) != bool(getattr(self, needs)):
                 raise ConfigError(f"dedup.survivor is {self.survivor!r}.", f"{name!r} and dedup.{needs} go together.")
@@ -109,6 +142,17 @@ class DedupOptions:
         """What signatures depend on; those of two runs can be compared if they agree in it."""
         names = ("bands", "rows_per_band", "band_sets", "shingle_words", "shingle_chars", "seed", "min_shingles")
         return " ".join(f"{name}={getattr(self, name)}" for name in names)
+
+    @property
+    def candidates(self) -> dict[str, Any]:
+        """What decides who is compared with whom: the rest can change without finding that out again."""
+        names = ("scope", "survivor", "score_column", "sources", "urls")
+        return {"signature": self.signature, "stored": self.stored, **{name: getattr(self, name) for name in names}}
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        """What decides who goes, beside `candidates`."""
+        return {name: getattr(self, name) for name in ("threshold", "measure", "max_leaders", "max_cluster")}
 
     @property
     def floor(self) -> int:

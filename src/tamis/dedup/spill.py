@@ -34,12 +34,15 @@ class Sorter:
     """Takes records in any order and gives back those whose first field recurs, sorted; no block parts equal ones.
 
     A context manager: its folder under `scratch` is gone on exit. `memory` is in bytes and bounds what is held, save
-    that records with one and the same first field come in one block. `chosen` says that single keys are rare already.
+    that records with one and the same first field come in one block. `chosen` says that single keys are rare already;
+    with `singles`, they are given back too.
     """
 
-    def __init__(self, dtype: np.dtype[np.void], memory: int, scratch: Path, *, chosen: bool = False) -> None:
+    def __init__(
+        self, dtype: np.dtype[np.void], memory: int, scratch: Path, *, chosen: bool = False, singles: bool = False
+    ) -> None:
         self._dtype = dtype
-        self._chosen = chosen
+        self._chosen = chosen or singles
         self._capacity = max(memory // (dtype.itemsize + _SORT_BYTES), 1024)
         self._block = max(memory // (4 * dtype.itemsize + _SORT_BYTES), 1024)
         self._scratch = scratch

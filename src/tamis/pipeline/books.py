@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from tamis.budget.ledger import Ledger
 from tamis.errors import BooksError
-from tamis.pipeline.documents import DEDUP, DOCUMENTS
+from tamis.pipeline.documents import DOCUMENTS, dedup_steps
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.perplexity import steps as scored
 from tamis.pipeline.settings import Settings
@@ -22,8 +22,7 @@ def ledger_steps(settings: Settings) -> list[str]:
     """Return the steps of the ledger in the order a document passes them."""
     url = ["url"] if settings.url else []
     filters = [chain.name for chain in settings.filters]
-    dedup = [DEDUP] if settings.dedup else []
-    return ["read", *url, "extract", "langid", LANGUAGE, *filters, *dedup, *scored(settings), TOKENIZE]
+    return ["read", *url, "extract", "langid", LANGUAGE, *filters, *dedup_steps(settings), *scored(settings), TOKENIZE]
 
 
 def collect(receipts: Sequence[Receipt], settings: Settings) -> Ledger:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 
 from tamis.dedup.documents import Docs, pack
 from tamis.dedup.drops import of_unit
+from tamis.dedup.options import DedupOptions
+from tamis.errors import OutputError
 from tamis.pipeline.shelf import Shelf
 
 
@@ -36,15 +38,18 @@ LARGEST, SAMPLE_CHARS = 20, 120
 DOMAINS = 20
 # Units, evenly spaced, whose documents are counted by language and domain: a rate needs no more.
 COUNTED_UNITS = 256
-# A language or domain of which more than this share goes, with at least so many documents, is worth a look.
-ALARM_SHARE, ALARM_DOCUMENTS = 0.5, 100
+# Of fewer documents, a share says little.
+ALARM_DOCUMENTS = 100
 
 
-def found_clusters(shelf: Shelf, drops: pa.Table, clusters: pa.Table, column: Column) -> dict[str, Any]:
+def found_clusters(
+    shelf: Shelf, drops: pa.Table, clusters: pa.Table, column: Column, options: DedupOptions
+) -> dict[str, Any]:
     """Return the facts of the verdict step.
 
     `cluster_sizes`: [lower bound, clusters]; `largest`: [id, size, start of the text]; `languages` and `domains`:
-    [name, documents, removed], the domains being those that lose most; `alarms`: names of which more than half goes.
+    [name, documents, removed], the domains being those that lose most; `alarms`: those of which more goes than
+    `options.alarm_share`. Raises OutputError where there are any and `options.on_alarm` says to stop.
     """
     sizes = clusters.column("size").to_numpy()
     bins = np.searchsorted(HISTOGRAM, sizes, side="right") - 1
@@ -55,8 +60,13 @@ def found_clusters(shelf: Shelf, drops: pa.Table, clusters: pa.Table, column: Co
         [name, documents, removed]
         for rows in rates.values()
         for name, documents, removed in rows
-        if documents >= ALARM_DOCUMENTS and removed > ALARM_SHARE * documents
+        if documents >= ALARM_DOCUMENTS and removed > options.alarm_share * documents
     ]
+    if alarms and options.on_alarm == "stop":
+        raise OutputError(
+            f"{alarm_text(alarms[0])}; {len(alarms)} such alarms in all.",
+            'Look for a template or an error page among their texts; dedup.on_alarm = "warn" lets the run go on.',
+        )
     return {
         "cluster_sizes": histogram,
         "largest": _largest(shelf, clusters, column),
@@ -64,6 +74,13 @@ def found_clusters(shelf: Shelf, drops: pa.Table, clusters: pa.Table, column: Co
         "domains": rates["url"],
         "alarms": alarms,
     }
+
+
+def alarm_text(alarm: Sequence[Any]) -> str:
+    """Return an alarm of the facts as a sentence without its full stop."""
+    name, documents, removed = alarm
+    share = removed / max(documents, 1)
+    return f"Deduplication removes {share:.0%} of {name} ({removed:,} of {documents:,} documents looked at)"
 
 
 def _largest(shelf: Shelf, clusters: pa.Table, column: Column) -> list[list[Any]]:

@@ -13,6 +13,9 @@ CLUSTER = "cluster"
 REGROUP = "regroup"
 RESOLVE = "resolve"
 VERDICT = "verdict"
+# Only where repeated lines are cut: count them in each group of units, then say which are common.
+COUNT = "count"
+COMMON = "common"
 
 EXACT = "exact"
 
@@ -45,6 +48,9 @@ def plan_shards(
         RESOLVE: (payload["parts"], ("parts", "groups")),
         VERDICT: (["all"], ("units", "parts")),
     }
+    if options.lines is not None:
+        steps[COUNT] = (payload["groups"], ("units", "groups"))
+        steps[COMMON] = (["all"], ("groups",))
     pair = [
         Shard(PAIR, name, "", {"band": band, "units": payload["units"]})
         for name, band in {EXACT: None, **bands}.items()

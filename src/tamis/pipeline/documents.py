@@ -12,11 +12,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tamis.budget.ledger import Ledger
-from tamis.columns import cut, put
+from tamis.columns import cut as cut_batch
+from tamis.columns import put
 from tamis.pipeline.curate import sifted_path
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.perplexity import ALL, BUCKET, book, bucket_tokens
+from tamis.pipeline.repeats import LINES, cut, read_common
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.sift import survivors
@@ -41,6 +43,13 @@ VERDICTS = pa.schema(
 )
 
 
+def dedup_steps(settings: Settings) -> list[str]:
+    """Return the steps of the ledger that this step books."""
+    if settings.dedup is None:
+        return []
+    return [DEDUP, LINES] if settings.dedup.lines is not None else [DEDUP]
+
+
 def documents_path(unit: str) -> str:
     """Where a unit's final documents lie."""
     return f"documents/{unit}.parquet"
@@ -58,16 +67,16 @@ def schema(settings: Settings) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Finish:
-    """The work of a documents shard. Its payload has `verdicts`: the path of the cluster step's file, or None
-    without deduplication, and `index`: which of its batches is this unit's."""
+    """The work of a documents shard. Its payload has `verdicts`: the path of the verdict step's file, or None without
+    deduplication, `index`: which of its batches is this unit's, and `lines`: the path of the lines to be cut."""
 
     settings: Settings
     storage: Storage
 
     def __call__(self, shard: Shard) -> tuple[Receipt, ...]:
         """Write one unit's documents; returns its receipt, whose facts list each language's row groups."""
-        ledger, drops = Ledger([DEDUP] if self.settings.dedup else []), Drops(self.settings.output)
-        kept = self._judge(shard, ledger, drops)
+        ledger, drops = Ledger(dedup_steps(self.settings)), Drops(self.settings.output)
+        kept = self._cut(self._judge(shard, ledger, drops), shard, ledger, drops)
         if self.settings.perplexity is not None:
             book(ledger, kept)
         with self.storage.create(documents_path(shard.name)) as sink:
@@ -87,6 +96,14 @@ class Finish:
                 kept.append(self._split(batch, verdicts, start, ledger, drops))
                 start += batch.num_rows
         return kept
+
+    def _cut(self, batches: list[pa.RecordBatch], shard: Shard, ledger: Ledger, drops: Drops) -> list[pa.RecordBatch]:
+        """Return the documents without the lines that many share, where the recipe has them cut."""
+        options = self.settings.dedup.lines if self.settings.dedup else None
+        lines = read_common(self.storage, shard.payload.get("lines"))
+        if options is None or lines is None:
+            return batches
+        return [cut(batch, lines, options, self.settings, ledger, drops) for batch in batches]
 
     def _verdicts(self, shard: Shard) -> pa.RecordBatch:
         path = shard.payload["verdicts"]
@@ -154,4 +171,4 @@ def _of_language(batches: list[pa.RecordBatch], code: str) -> Iterator[pa.Record
     parts = [batch.filter(pc.equal(batch.column("language"), code)) for batch in batches]
     table = pa.Table.from_batches([part for part in parts if part.num_rows]).combine_chunks()
     for batch in table.to_batches():
-        yield from cut(batch, max_bytes=ROW_GROUP_BYTES, max_rows=1 << 20)
+        yield from cut_batch(batch, max_bytes=ROW_GROUP_BYTES, max_rows=1 << 20)

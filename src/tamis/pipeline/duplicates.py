@@ -22,6 +22,7 @@ from tamis.dedup.documents import Docs, document_ids, rows_of, units_of
 from tamis.dedup.drops import combine, of_unit
 from tamis.dedup.estimate import held
 from tamis.dedup.exact import exact_duplicates, url_duplicates
+from tamis.dedup.lines import COUNTED, common_lines, counted_lines
 from tamis.dedup.options import DedupOptions, band_names
 from tamis.dedup.ranking import priorities, rank_column
 from tamis.dedup.regroup import Regrouped, regroup, shingle_sets
@@ -29,9 +30,10 @@ from tamis.dedup.urls import url_keys
 from tamis.dedup.verdicts import resolve
 from tamis.pipeline.clusters import Reads, found_clusters
 from tamis.pipeline.curate import WORK_FILE, sifted_path, signatures_path
-from tamis.pipeline.dedupplan import CLUSTER, EXACT, PAIR, REGROUP, RESOLVE, VERDICT
+from tamis.pipeline.dedupplan import CLUSTER, COMMON, COUNT, EXACT, PAIR, REGROUP, RESOLVE, VERDICT
 from tamis.pipeline.documents import VERDICTS
 from tamis.pipeline.manifest import Receipt
+from tamis.pipeline.repeats import common_path, kept_texts
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.shelf import Shelf, stock
 from tamis.pipeline.storage import FileEntry, Storage
@@ -98,6 +100,8 @@ class Deduplicate:
             REGROUP: self._regroup,
             RESOLVE: self._resolve,
             VERDICT: self._verdict,
+            COUNT: self._count,
+            COMMON: self._common,
         }
         work = does[shard.step]
         with tempfile.TemporaryDirectory(prefix="tamis-dedup-") as folder:
@@ -274,8 +278,31 @@ class Deduplicate:
         ]
         return files, self._facts(shelf, drops, clusters)
 
+    def _count(self, shard: Shard, scratch: Path) -> tuple[list[FileEntry], dict[str, Any]]:
+        """Count the lines of a group's documents that stay, in how many of them each occurs."""
+        lines, units, groups = self.options.lines, shard.payload["units"], shard.payload["groups"]
+        assert lines is not None
+        begin, end = (place * len(units) // len(groups) for place in _place(groups, shard.name))
+
+        def texts() -> Stream:
+            with opened(self.storage, verdicts_path()) as file:
+                verdicts = pa.ipc.open_file(file)
+                for index in range(begin, end):
+                    for batch in kept_texts(self.storage, units[index], verdicts.get_batch(index)):
+                        yield index, batch
+
+        counted = counted_lines(texts(), lines, memory=held(self.memory), scratch=scratch)
+        return [self._write(_path(COUNT, shard.name), COUNTED, counted)], {}
+
+    def _common(self, shard: Shard, scratch: Path) -> tuple[list[FileEntry], dict[str, Any]]:
+        assert self.options.lines is not None
+        counted = (batch for name in shard.payload["groups"] for batch in self._batches(_path(COUNT, name)))
+        lines = common_lines(counted, self.options.lines, held(self.memory), scratch)
+        batch = pa.record_batch([lines], ["line"])
+        return [self._write(common_path(), batch.schema, [batch])], {"lines": batch.num_rows}
+
     def _facts(self, shelf: Shelf, drops: pa.Table, clusters: pa.Table) -> dict[str, Any]:
-        return found_clusters(shelf, drops, clusters, self._column)
+        return found_clusters(shelf, drops, clusters, self._column, self.options)
 
     def _write_provenance(self, shelf: Shelf, drops: pa.Table, units: range) -> FileEntry:
         with (
@@ -329,6 +356,11 @@ class Deduplicate:
     def _read(self, path: str) -> pa.Table:
         with opened(self.storage, path) as file:
             return pa.ipc.open_file(file).read_all()
+
+
+def _place(names: Sequence[str], name: str) -> tuple[int, int]:
+    place = list(names).index(name)
+    return place, place + 1
 
 
 def _of_unit(drops: pa.Table, clusters: pa.Table, unit: int) -> pa.RecordBatch:

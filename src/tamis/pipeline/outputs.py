@@ -14,6 +14,7 @@ from tamis.budget.ledger import Ledger, from_table
 from tamis.budget.page import View, render
 from tamis.budget.summary import LanguageSummary
 from tamis.pipeline import languages, tokens
+from tamis.pipeline.findings import rates, removal_alarms, residue
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.storage import Storage
 from tamis.warc.manifest import Source
@@ -53,7 +54,8 @@ def report_view(
         storage.open,
         settings=(storage.read_json(LOCK) or {}).get("settings", {}),
         problems=[(each.name, each.problem) for each in problems],
-        notes=tokens.notes(receipts),
+        notes=[*tokens.notes(receipts), *removal_alarms(receipts), *residue(receipts)],
+        removals=rates(receipts),
         scores=languages.read_report(storage),
         crawl=crawl,
         year=year,

@@ -6,21 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from tamis.dedup.options import DedupOptions
 from tamis.pipeline import models
 from tamis.pipeline.curate import EXTRACT, SIFT
-from tamis.pipeline.dedupplan import CLUSTER, PAIR, REGROUP, RESOLVE, VERDICT, plan_shards
+from tamis.pipeline.dedupplan import CLUSTER, COMMON, COUNT, PAIR, REGROUP, RESOLVE, VERDICT, plan_shards
 from tamis.pipeline.documents import DOCUMENTS
 from tamis.pipeline.duplicates import verdicts_path
+from tamis.pipeline.findings import AUDIT
 from tamis.pipeline.manifest import Manifest
+from tamis.pipeline.repeats import common_path
 from tamis.pipeline.selected import KIND, spans
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
+from tamis.pipeline.shelf import contents
 from tamis.pipeline.step import Step, digest
 from tamis.pipeline.storage import InputFiles
 from tamis.pipeline.tokens import TOKENIZE, separator
 from tamis.warc.manifest import Source, Span, split
 
-STEPS = (EXTRACT, SIFT, PAIR, CLUSTER, REGROUP, RESOLVE, VERDICT, DOCUMENTS, TOKENIZE)
+DEDUP_STEPS = (PAIR, CLUSTER, REGROUP, RESOLVE, VERDICT, COUNT, COMMON)
+STEPS = (EXTRACT, SIFT, *DEDUP_STEPS, DOCUMENTS, TOKENIZE, AUDIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class Plan:
     dedup: dict[str, tuple[Shard, ...]]
     documents: tuple[Shard, ...]
     tokenize: Step
+    audit: tuple[Shard, ...] = ()
 
     @property
     def units(self) -> list[str]:
@@ -45,7 +51,8 @@ class Plan:
 
     def steps(self) -> dict[str, tuple[Shard, ...]]:
         """Return the planned units by step, in order."""
-        return {EXTRACT: self.extract, SIFT: self.sift, **self.dedup, DOCUMENTS: self.documents}
+        steps = {EXTRACT: self.extract, SIFT: self.sift, **self.dedup, DOCUMENTS: self.documents}
+        return steps | ({AUDIT: self.audit} if self.audit else {})
 
 
 def make(sources: Sequence[Source], settings: Settings, files: InputFiles) -> Plan:
@@ -55,17 +62,27 @@ def make(sources: Sequence[Source], settings: Settings, files: InputFiles) -> Pl
     sift = tuple(Shard(SIFT, unit.name, steps[SIFT].of([unit.fingerprint]), unit.payload) for unit in extract)
     everything = digest([[unit.name, unit.fingerprint] for unit in sift])
     dedup = _dedup(steps, settings, everything, [unit.name for unit in sift])
-    clustered = dedup[VERDICT][0].fingerprint if dedup else ""
+    # What documents depend on: the verdicts, and the lines to be cut where any are.
+    last = dedup.get(COMMON, dedup.get(VERDICT, ()))
+    clustered = last[0].fingerprint if last else ""
     documents = tuple(
         Shard(
             DOCUMENTS,
             unit.name,
             steps[DOCUMENTS].of([unit.fingerprint, clustered]),
-            {"verdicts": verdicts_path() if dedup else None, "index": index},
+            {
+                "verdicts": verdicts_path() if dedup else None,
+                "index": index,
+                "lines": common_path() if COMMON in dedup else None,
+            },
         )
         for index, unit in enumerate(sift)
     )
-    return Plan(tuple(sources), extract, sift, dedup, documents, steps[TOKENIZE])
+    audited: tuple[Shard, ...] = ()
+    if settings.dedup is not None and settings.dedup.audit:
+        inputs = [unit.fingerprint for unit in documents]
+        audited = (Shard(AUDIT, "all", steps[AUDIT].of(inputs), {"units": [unit.name for unit in documents]}),)
+    return Plan(tuple(sources), extract, sift, dedup, documents, steps[TOKENIZE], audited)
 
 
 def _units(sources: Sequence[Source], step: Step, settings: Settings, files: InputFiles) -> list[Shard]:
@@ -120,11 +137,10 @@ def _steps(settings: Settings) -> dict[str, Step]:
         "tokenizer": encoder.checksum,
         "output": output,
     }
-    dedup = asdict(settings.dedup) if settings.dedup else None
     sift = {
         "language": settings.language_options(),
         "filters": [[chain.name, chain.fingerprint] for chain in settings.filters],
-        "dedup": dedup,
+        "dedup": [settings.dedup.signature, settings.dedup.stored] if settings.dedup else None,
         "output": output,
     }
     if settings.perplexity is not None:
@@ -135,9 +151,18 @@ def _steps(settings: Settings) -> dict[str, Step]:
         "separator": asdict(separator(settings)),
     }
     options: dict[str, Mapping[str, Any]] = {EXTRACT: extract, SIFT: sift, TOKENIZE: tokenize}
-    options[DOCUMENTS] = {"output": output}
-    options |= {step: {"dedup": dedup} for step in (PAIR, CLUSTER, REGROUP, RESOLVE, VERDICT)}
+    options |= {DOCUMENTS: {"output": output}, AUDIT: {}}
+    options |= _dedup_options(settings.dedup) if settings.dedup else {}
     return {name: Step(name, 1, chosen) for name, chosen in options.items()}
+
+
+def _dedup_options(dedup: DedupOptions) -> dict[str, Mapping[str, Any]]:
+    """Return what each dedup step depends on; earlier runs count by what they hold, not by where they lie."""
+    candidates = {**dedup.candidates, "against": [contents(root) for root in dedup.against]}
+    verdict = {**dedup.verdict, "alarm_share": dedup.alarm_share, "on_alarm": dedup.on_alarm}
+    lines = {"lines": asdict(dedup.lines) if dedup.lines else None}
+    kinds = (candidates, candidates, candidates, dedup.verdict, verdict, lines, lines)
+    return dict(zip(DEDUP_STEPS, kinds, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

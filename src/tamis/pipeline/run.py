@@ -20,7 +20,9 @@ from tamis.pipeline.curate import EXTRACT, SIFT, Curate
 from tamis.pipeline.documents import DOCUMENTS, Finish
 from tamis.pipeline.duplicates import Deduplicate
 from tamis.pipeline.executor import Executor, Work
+from tamis.pipeline.findings import AUDIT, Audit, removal_alarms
 from tamis.pipeline.gatekeeper import Gatekeeper, reachable
+from tamis.pipeline.healing import healed
 from tamis.pipeline.live import Live
 from tamis.pipeline.lock import agree, describe
 from tamis.pipeline.manifest import NAME, Manifest, Receipt
@@ -111,7 +113,7 @@ class Run:
         with Live(self.storage, manifest.all()) as live:
             carrier = _Carrier(manifest, executor, progress or (lambda *_: None), live)
             plan = self._settled(plan, carrier, lock)
-            shards = self._carry_out(plan, carrier)
+            shards = healed(lambda: self._carry_out(plan, carrier), manifest)
             return self._publish(plan, manifest, shards, clean)
 
     def _settled(self, plan: Plan, carrier: _Carrier, lock: Any) -> Plan:
@@ -159,7 +161,8 @@ class Run:
         finished = [carrier.manifest.get(shard) for shard in plan.documents]
         last = tokens.shards(plan.tokenize, [receipt for receipt in finished if receipt], self.settings)
         carrier.do(tokens.TOKENIZE, tokens.Tokenize(self.settings, self.storage), last)
-        return [*shards, *plan.documents, *last]
+        carrier.do(AUDIT, Audit(self.storage, self.memory), plan.audit)
+        return [*shards, *plan.documents, *last, *plan.audit]
 
     def _curate_shards(self, plan: Plan, manifest: Manifest) -> list[Shard]:
         """Return the sift shards, each told whether its texts must be extracted first."""
@@ -174,8 +177,8 @@ class Run:
         receipts = [receipt for shard in shards if (receipt := manifest.get(shard))]
         ledger = collect(receipts, self.settings)
         check(ledger, receipts, self.settings)
-        for alarm in alarms(ledger):
-            log.warning("%s.", alarm)
+        for alarm in [*(f"{each}." for each in alarms(ledger)), *removal_alarms(receipts)]:
+            log.warning("%s", alarm)
         described = tokens.folder_files(self.settings, receipts)
         for path, data in described.items():
             self.storage.write(path, data)

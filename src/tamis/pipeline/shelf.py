@@ -17,6 +17,7 @@ from tamis.dedup.options import DedupOptions
 from tamis.errors import InputError
 from tamis.pipeline.curate import SIFT, signatures_path
 from tamis.pipeline.manifest import NAME
+from tamis.pipeline.step import digest
 from tamis.pipeline.storage import Storage
 from tamis.pipeline.verified import opened
 
@@ -59,6 +60,22 @@ def _units(root: str) -> tuple[str, ...]:
         raise InputError(f"{root} holds no finished run.", "dedup.against names output folders of `tamis run`.")
     records = [json.loads(line) for line in storage.read(NAME).splitlines() if line.strip()]
     return tuple(sorted(record["shard"] for record in records if record.get("step") == SIFT))
+
+
+def contents(root: str) -> str:
+    """Return a fingerprint of the signatures that a finished run holds. Raises InputError where there is none."""
+    if not _units(root):
+        return digest([])
+    records = [json.loads(line) for line in Storage(root).read(NAME).splitlines() if line.strip()]
+    return digest(
+        sorted(
+            [record["shard"], entry["checksum"]]
+            for record in records
+            if record.get("step") == SIFT
+            for entry in record["files"]
+            if entry["path"].startswith("signatures/")
+        )
+    )
 
 
 def _agree(storage: Storage, unit: str, options: DedupOptions) -> None:

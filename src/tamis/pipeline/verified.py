@@ -1,7 +1,7 @@
 """Verified: intermediate files are compared with the checksums of their receipts when a step opens them.
 
-A file that is not what was committed is named and removed; its receipt then has no file, so that the next run redoes
-that unit and no other, and goes on. Each worker reads a file once for this, however many shards it then reads it for.
+A file that is not what was committed is named and removed; its receipt then has no file, so that the run redoes that
+unit and no other, and goes on. Each worker reads a file once for this, however many shards it then reads it for.
 """
 
 from __future__ import annotations
@@ -20,8 +20,17 @@ from tamis.pipeline.storage import Storage
 _PIECE = 1 << 22
 
 
+class DamagedError(OutputError):
+    """An intermediate file is gone or is not what was committed; `path` names it."""
+
+    def __init__(self, message: str, hint: str, path: str) -> None:
+        super().__init__(message, hint)
+        self.args = (message, hint, path)
+        self.path = path
+
+
 def opened(storage: Storage, path: str) -> pa.NativeFile:
-    """Open a committed file for random reading. Raises OutputError, and removes it, where its bytes have changed.
+    """Open a committed file for random reading. Raises DamagedError, and removes it, where its bytes have changed.
 
     Files no receipt names are opened as they are; so are those of object stores, which check what they hold.
     """
@@ -30,7 +39,7 @@ def opened(storage: Storage, path: str) -> pa.NativeFile:
         try:
             state = place.stat()
         except FileNotFoundError as error:
-            raise OutputError(f"{path} is gone.", _AGAIN) from error
+            raise DamagedError(f"{path} is gone.", _AGAIN, path) from error
         _check(storage.where(), path, state.st_size, state.st_mtime_ns)
     return storage.open(path)
 
@@ -49,7 +58,7 @@ def _check(root: str, path: str, size: int, changed: int) -> None:
     if wanted is None or wanted == (size, _checksum(Path(root, path))):
         return
     Path(root, path).unlink(missing_ok=True)
-    raise OutputError(f"{path} was damaged since it was written, and has been removed.", _AGAIN)
+    raise DamagedError(f"{path} was damaged since it was written, and has been removed.", _AGAIN, path)
 
 
 @lru_cache(maxsize=2)
