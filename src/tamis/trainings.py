@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
         app.add_typer(training, name="train")
     training.command("langid")(langid)
     training.command("lm")(lm)
+    training.command("scorer")(scorer)
 
 
 def _group() -> None:
@@ -103,8 +104,47 @@ def lm(
 
 def _thresholds(text: str) -> tuple[int, ...]:
     if not all(part.isdigit() for part in text.split()):
-        raise ConfigError(f"--prune {text!r} is not a list of counts.", 'Write it as --prune "0 0 1".')
+        raise ConfigError(f"{text!r} is not a list of counts.", 'Write it as "0 0 1".')
     return tuple(int(part) for part in text.split())
+
+
+def scorer(
+    out: Annotated[str, typer.Option(help="the scorer's folder, to be made")],
+    good: Annotated[list[str] | None, typer.Option(help="good documents: Parquet, JSONL or text; repeatable")] = None,
+    bad: Annotated[list[str] | None, typer.Option(help="bad documents; repeatable")] = None,
+    labelled: Annotated[list[str] | None, typer.Option(help="documents with a label each; repeatable")] = None,
+    label_field: Annotated[str, typer.Option(help="what holds the label, a number")] = "label",
+    encoder: Annotated[str | None, typer.Option(help="train a head on this encoder; without it, fastText")] = None,
+    hidden: Annotated[int, typer.Option(min=0, help="units of the head's middle layer; 0: a linear head")] = 0,
+    window: Annotated[int, typer.Option(min=0, help="tokens the encoder sees at a time; 0: up to 512")] = 0,
+    device: Annotated[str, typer.Option(help="what runs the encoder: auto, cpu, cuda")] = "auto",
+    epochs: Annotated[int, typer.Option(min=1, help="fastText: times each document is seen")] = 5,
+    width: Annotated[int, typer.Option(min=2, help="fastText: of the vectors")] = 64,
+    buckets: Annotated[int, typer.Option(min=1, help="fastText: rows for pairs of words")] = 1 << 20,
+    characters: Annotated[str, typer.Option(help='fastText: n-grams inside words, such as "2 4"')] = "0 0",
+    held_out: Annotated[float, typer.Option(min=0.05, max=0.5, help="share never trained on")] = 0.2,
+    licence: Annotated[str, typer.Option(help="the licence of the documents")] = "unknown",
+) -> None:
+    """Train a quality scorer: a fastText classifier, or a head on an encoder; with its card and calibration."""
+    from tamis.scoring import fasttext_train, head_train
+    from tamis.scoring.device import choose
+    from tamis.scoring.examples import gather, read
+    from tamis.scoring.training import Training, train
+
+    given = [(path, label) for paths, label in ((good, 1.0), (bad, 0.0), (labelled, None)) for path in paths or ()]
+    rows = (row for path, label in given for row in read(Path(path), label, label_field))
+    short, long = (*_thresholds(characters), 0, 0)[:2]
+    chosen = Training(
+        encoder=Path(encoder) if encoder else None,
+        window=window,
+        device="cpu" if encoder is None else choose(device),
+        head=head_train.Fit(hidden=hidden),
+        fasttext=fasttext_train.Fit(width=width, epochs=epochs, buckets=buckets, minn=short, maxn=long),
+        licence=licence,
+    )
+    card = train(gather(rows, held_out), Path(out), chosen)
+    figures = ", ".join(f"{name} {value}" for name, value in sorted(card["measures"].items()))
+    Console(highlight=False).print(f"{out}: {card['kind']} scorer; held out: {figures}", soft_wrap=True)
 
 
 def documents(path: Path) -> Iterator[str]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tamis.columns import as_text
 from tamis.errors import InputError
@@ -57,3 +62,30 @@ def gather(rows: Iterable[tuple[str, float, str | None]], held_out: float = 0.2)
         )
     languages = np.array([found[key][2] for key in keys])
     return Examples(as_text([found[key][0] for key in keys]), labels, languages, out)
+
+
+def read(path: Path, label: float | None, field: str = "label") -> Iterator[tuple[str, float, str | None]]:
+    """Yield (text, label, language) of a file: Parquet or JSONL (.gz) with `text`, and `language` if it has any, or
+    plain text, a document a line. `label` is that of the whole file; None reads each document's own from `field`.
+
+    Raises InputError for a file that cannot be read, or a document without a label.
+    """
+    try:
+        for row in _rows(path):
+            yield str(row["text"]), float(row[field] if label is None else label), row.get("language")
+    except (OSError, ValueError, KeyError, TypeError, EOFError, pa.ArrowInvalid) as error:
+        raise InputError(
+            f"{path} cannot be read: {type(error).__name__}: {error}.",
+            f"Give Parquet or JSONL with text{' and ' + field if label is None else ''}, or lines of text.",
+        ) from error
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(1024):
+                yield from batch.to_pylist()
+        return
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line) if ".jsonl" in path.suffixes else {"text": line.rstrip("\n")}
