@@ -161,17 +161,17 @@ def compare(
     ledgers = (open_report(before).ledger, open_report(after).ledger)
     found = comparing.compare(*ledgers, moved if samples else ())
     out = _console()
-    out.print(_changes("Kept, by language", found.languages[:limit]))
-    out.print(_changes("Dropped, by step and reason", found.rules[:limit]))
+    out.print(_changes("Kept, by language", "Language", found.languages[:limit]))
+    out.print(_changes("Dropped, by step and reason", "Rule", found.rules[:limit]))
     for each in found.moved[: 4 * limit]:
         where = "kept now, was" if each.now == "kept" else "dropped now, by"
         out.print(Text(f"{each.id} {each.language} {each.tokens:,} tokens: {where} {each.step}: {each.reason}"))
         out.print(Text(f"    {' '.join(each.text.split())[:200]}"))
 
 
-def _changes(title: str, changes: tuple[Change, ...]) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
+def _changes(title: str, first: str, changes: tuple[Change, ...]) -> Table:
+    table = Table(title=title, title_justify="left", caption=None if changes else "nothing changed")
+    table.add_column(first)
     for name in ("tokens before", "after", "change", "documents before", "after"):
         table.add_column(name, justify="right")
     for each in changes:

@@ -85,7 +85,8 @@ def budget(view: View, *, budget: float | None = None, gpus: int = 1024) -> Iter
 def _yields(view: View, budget: float | None) -> Table:
     names = ("medium tokens", "high tokens", "words", "sites", "effective", "top site", "largest model", "4 epochs")
     table = _table("Language", *names, title=f"Budget of this run ({view.rule})")
-    table.add_column("bound" if budget else "")
+    if budget:
+        table.add_column("bound")
     table.add_column("note", overflow="fold")
     for each in view.yields:
         if each.medium.tokens:
@@ -104,7 +105,8 @@ def _yields(view: View, budget: float | None) -> Table:
                 si(fed.once),
                 si(fed.repeated),
             )
-            table.add_row(Text(each.language), *numbers, fed.bound, "; ".join(each.domains.flags))
+            bound = (fed.bound,) if budget else ()
+            table.add_row(Text(each.language), *numbers, *bound, "; ".join(each.domains.flags))
     return table
 
 
