@@ -9,7 +9,8 @@ script admits are ranked.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tamis.columns import text_buffers
-from tamis.text.kernel import kernel
+from tamis.text.kernel import proven_kernel
 
 _MAGIC, _VERSION = 793712314, 12
 _SOFTMAX, _SUPERVISED = 3, 3
 _FNV_BASIS, _FNV_PRIME = 2166136261, 16777619
 _END = b"</s>"
-# Tokens of fewer bytes than this are remembered within a batch.
+# Tokens of fewer bytes than this are remembered, so many of them.
 REMEMBERED = 24
+SLOTS = 1 << 16
 
 Floats = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
@@ -38,8 +40,9 @@ class Quantized:
     labels: as the model has them.
     options: int64 (minn, maxn, buckets, words, row of the end-of-line word or -1).
     words: int64 of shape (words, 4), sorted by hash: hash, row, start and end in `spelling`.
-    codes: uint8 of shape (rows, parts), which centroid stands for each part of a row's direction.
-    centroids: float32 of shape (parts, 256, part size); norms: float32 of shape (rows,).
+    codes: uint8 of shape (rows, parts + 1), which centroid stands for each part of a row's direction, and at last which
+        norm it has: all that is known of a row lies together, because looking it up costs a trip to memory.
+    centroids: float32 of shape (parts, 256, part size); norms: float32 of shape (256,).
     output: float32 of shape (dimensions, labels).
     """
 
@@ -51,28 +54,51 @@ class Quantized:
     centroids: Floats
     norms: Floats
     output: Floats
+    memory: threading.local = field(default_factory=threading.local)
 
     def predict(
         self, texts: pa.LargeStringArray, allowed: npt.NDArray[np.bool_], kinds: npt.NDArray[np.int64], best: int
     ) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
         """Return the `best` likeliest admitted labels of each text, their probabilities, and that of all admitted ones.
 
-        `allowed[kinds[i]]` says which labels text i may get. Shapes are (n, best), (n, best) and (n,); missing labels
-        are -1 with probability 0.
+        `allowed[kinds[i]]` says which labels text i may get; where that is one, it is the answer with probability 1,
+        because nothing that the text says could change it. Shapes are (n, best), (n, best) and (n,); missing labels are
+        -1 with probability 0.
+
+        Raises:
+            IndexError: a kind is not in `allowed`.
         """
         offsets, data = text_buffers(texts)
         found = np.full((len(texts), best), -1, np.int64)
         chances = np.zeros((len(texts), best), np.float32)
         mass = np.zeros(len(texts), np.float32)
-        slots = 1 << min(15, max(4, 4 * len(texts)).bit_length())
-        keys = np.zeros((slots, REMEMBERED), np.uint8)
-        sums = np.empty((slots, self.centroids.shape[0] * self.centroids.shape[2]), np.float32)
-        counts = np.zeros(slots, np.int64)
+        if len(kinds) != len(texts) or (len(kinds) and not 0 <= kinds.min() <= kinds.max() < len(allowed)):
+            raise IndexError("a text of a kind that `allowed` does not have")
+        keys, sums, counts = self._memory()
         _predict(
             offsets, data, self.options, self.words, self.spelling, self.codes, self.centroids, self.norms, self.output,
-            allowed, kinds, keys, sums, counts, found, chances, mass,
+            allowed, _only(allowed), kinds, keys, sums, counts, found, chances, mass,
         )  # fmt: skip
         return found, chances, mass
+
+    def forget(self) -> None:
+        """Forget what this thread remembers of tokens; answers stay the same, and the next ones take longer."""
+        self.memory.__dict__.clear()
+
+    def _memory(self) -> tuple[Codes, Floats, npt.NDArray[np.int64]]:
+        """What this thread remembers: tokens, the sums of their rows, and how many rows; 10 MB."""
+        held = self.memory.__dict__
+        if not held:
+            held["keys"] = np.zeros((SLOTS, REMEMBERED), np.uint8)
+            held["sums"] = np.zeros((SLOTS, self.centroids.shape[0] * self.centroids.shape[2]), np.float32)
+            held["counts"] = np.zeros(SLOTS, np.int64)
+        return held["keys"], held["sums"], held["counts"]
+
+
+def _only(allowed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """For each kind the one label that it admits, -1 where there are several, -2 where there is none."""
+    count = allowed.sum(axis=1)
+    return np.where(count == 1, allowed.argmax(axis=1), np.where(count == 0, -2, -1)).astype(np.int64)
 
 
 def read(path: Path) -> Quantized | None:
@@ -92,6 +118,8 @@ def read(path: Path) -> Quantized | None:
         return None
     rows, columns = reader.several("<qq")
     output = reader.array(np.float32, rows * columns).reshape(rows, columns)
+    if len(codes) != len(words) + buckets or buckets < 1:
+        return None
     table, spelling, end = _word_table(words)
     options = np.array([minn, maxn, buckets, len(words), end], np.int64)
     return Quantized(labels, options, table, spelling, codes, centroids, norms, np.ascontiguousarray(output.T))
@@ -118,11 +146,11 @@ def _quantized_matrix(reader: _Reader, dim: int) -> tuple[Codes, Floats, Floats]
         width = min(size, dim - part * size)
         start = part * 256 * size
         table[part, :, :width] = centroids[start : start + 256 * width].reshape(256, width)
-    norms = np.ones(rows, np.float32)
+    norms, picked = np.ones(256, np.float32), np.zeros(rows, np.uint8)
     if scaled:
         picked = reader.array(np.uint8, rows)
-        norms = np.ascontiguousarray(_quantizer(reader)[2][picked])
-    return np.ascontiguousarray(codes.reshape(rows, parts)), table, norms
+        norms = np.ascontiguousarray(_quantizer(reader)[2])
+    return np.ascontiguousarray(np.column_stack([codes.reshape(rows, parts), picked])), table, norms
 
 
 def _quantizer(reader: _Reader) -> tuple[int, int, Floats]:
@@ -172,20 +200,28 @@ class _Reader:
         return found
 
 
-@kernel
+@proven_kernel
 def _add(row: int, codes: Any, centroids: Any, norms: Any, into: Any) -> None:
-    """Add a row of the quantized matrix to `into`, whose length is a whole number of parts."""
-    norm = norms[row]
-    size = centroids.shape[2]
-    place = 0
-    for part in range(codes.shape[1]):
+    """Add a row of the quantized matrix to `into`, whose length is a whole number of parts.
+
+    `read` has seen that every row a word or n-gram can stand for is there; a code is a byte, tables have 256 places.
+    """
+    parts, size = codes.shape[1] - 1, centroids.shape[2]
+    norm = norms[codes[row, parts]]
+    if size == 2:
+        # Two at a time by name: the compiler makes one load, one product and one sum of them.
+        for part in range(parts):
+            code = codes[row, part]
+            into[2 * part] += norm * centroids[part, code, 0]
+            into[2 * part + 1] += norm * centroids[part, code, 1]
+        return
+    for part in range(parts):
         code = codes[row, part]
         for step in range(size):
-            into[place] += norm * centroids[part, code, step]
-            place += 1
+            into[part * size + step] += norm * centroids[part, code, step]
 
 
-@kernel
+@proven_kernel
 def _word(token: Any, size: int, value: Any, words: Any, spelling: Any) -> int:
     """The row of a known word, -1 for others; `token` has a mark before and after its `size` bytes."""
     low, high = 0, len(words)
@@ -207,25 +243,29 @@ def _word(token: Any, size: int, value: Any, words: Any, spelling: Any) -> int:
     return -1
 
 
-@kernel
+@proven_kernel
 def _step(value: Any, byte: Any) -> Any:
     """One byte of FNV-1a; fastText sign-extends it."""
     wide = np.uint32(byte) if byte < 128 else np.uint32(byte) | np.uint32(0xFFFFFF00)
     return np.uint32((np.uint32(value) ^ wide) * np.uint32(_FNV_PRIME))
 
 
-@kernel
+@proven_kernel
 def _token(
     token: Any, size: int, value: Any, options: Any, words: Any, spelling: Any, codes: Any, centroids: Any, norms: Any,
-    into: Any,
+    rows: Any, into: Any,
 ) -> int:  # fmt: skip
-    """Add the rows of one token and of its n-grams to `into`; return how many. `token` stands between < and >."""
+    """Add the rows of one token and of its n-grams to `into`; return how many. `token` stands between < and >.
+
+    `rows` has room for as many as `maxn` for each byte. They are all named before the first is added, and touched once
+    each, so that their trips to memory overlap: one after the other they took most of the time.
+    """
     minn, maxn, buckets, known = options[0], options[1], np.uint32(options[2]), options[3]
     count = 0
     row = _word(token, size, value, words, spelling)
     if row >= 0:
-        _add(row, codes, centroids, norms, into)
-        count += 1
+        rows[0] = row
+        count = 1
     end = size + 2
     for first in range(end):
         if token[first] & 0xC0 == 0x80:
@@ -240,35 +280,108 @@ def _token(
                 value = _step(value, token[at])
                 at += 1
             if length >= minn:
-                _add(known + np.int64(value % buckets), codes, centroids, norms, into)
+                rows[count] = known + np.int64(value % buckets)
                 count += 1
             length += 1
+    touched = 0
+    for index in range(count):
+        touched += codes[rows[index], 0]
+    for index in range(count if touched >= 0 else 0):
+        _add(rows[index], codes, centroids, norms, into)
     return count
 
 
-@kernel
+@proven_kernel
+def _softmax(hidden: Any, count: Any, output: Any, scores: Any) -> Any:
+    """Fill `scores` with the exponentials of the labels' scores, and return their sum."""
+    dim, labels = output.shape
+    scores[:] = 0
+    for place in range(dim):
+        value = hidden[place] / count
+        for label in range(labels):
+            scores[label] += output[place, label] * value
+    most = np.float32(-np.inf)
+    for label in range(labels):
+        most = max(most, scores[label])
+    total = np.float32(0)
+    for label in range(labels):
+        scores[label] = np.exp(scores[label] - most)
+        total += scores[label]
+    return total
+
+
+@proven_kernel
+def _recalled(
+    token: Any, size: int, value: Any, options: Any, words: Any, spelling: Any, codes: Any, centroids: Any, norms: Any,
+    rows: Any, keys: Any, sums: Any, counts: Any,
+) -> int:  # fmt: skip
+    """The slot that holds what a short token's rows come to, remembered or computed now.
+
+    Slots go in pairs: a new token takes the first of its pair, and what was there goes to the second.
+    """
+    first = 2 * (np.int64(value) % (len(keys) // 2))
+    for slot in range(first, first + 2):
+        same = keys[slot, 0] == size
+        for index in range(1, size + 1):
+            if not same:
+                break
+            same = keys[slot, index] == token[index]
+        if same:
+            return int(slot)
+    keys[first + 1, :] = keys[first, :]
+    sums[first + 1, :] = sums[first, :]
+    counts[first + 1] = counts[first]
+    keys[first, 0] = size
+    for index in range(1, size + 1):
+        keys[first, index] = token[index]
+    sums[first, :] = 0
+    counts[first] = _token(
+        token, size, value, options, words, spelling, codes, centroids, norms, rows, sums[first]
+    )  # fmt: skip
+    return int(first)
+
+
+@proven_kernel
+def _rank(label: int, chance: Any, labels: Any, chances: Any) -> None:
+    """Put a label where it belongs among the best, which are in order."""
+    place = len(labels)
+    while place > 0 and (labels[place - 1] < 0 or chances[place - 1] < chance):
+        place -= 1
+        if place + 1 < len(labels):
+            labels[place + 1], chances[place + 1] = labels[place], chances[place]
+        labels[place], chances[place] = label, chance
+
+
+@proven_kernel
 def _predict(
     offsets: Any, data: Any, options: Any, words: Any, spelling: Any, codes: Any, centroids: Any, norms: Any,
-    output: Any, allowed: Any, kinds: Any, keys: Any, sums: Any, counts: Any, found: Any, chances: Any, mass: Any,
+    output: Any, allowed: Any, only: Any, kinds: Any, keys: Any, sums: Any, counts: Any, found: Any, chances: Any,
+    mass: Any,
 ) -> None:  # fmt: skip
     """Predict every text; a token ends at a space alone, because windows have no other white space.
 
     `keys`, `sums` and `counts` remember what short tokens came to: words repeat, and a token's rows are always summed
-    apart from the rest of the text, so that what is remembered changes no answer. Long, because every array it works
-    on would have to travel through each part it could be split into.
+    apart from the rest of the text, so that what is remembered changes no answer. `token` has room for a whole text and
+    its two marks, `rows` for `maxn` n-grams and a word from each of its bytes, and `predict` has compared kinds with
+    `allowed`. Long, because every array it works on would have to travel through each part it could be split into.
     """
-    dim, labels = output.shape
+    labels = output.shape[1]
     hidden = np.zeros(sums.shape[1], np.float32)
     scores = np.zeros(labels, np.float32)
     fresh = np.zeros(sums.shape[1], np.float32)
     token = np.full(1, 0x3C, np.uint8)
-    slots = len(keys)
+    rows = np.zeros(1, np.int64)
     for text in range(len(offsets) - 1):
+        at, end = offsets[text], offsets[text + 1]
+        if only[kinds[text]] != -1:
+            if only[kinds[text]] >= 0 and end > at:
+                found[text, 0], chances[text, 0], mass[text] = only[kinds[text]], 1, 1
+            continue
         hidden[:] = 0
         count = 0
-        at, end = offsets[text], offsets[text + 1]
         if len(token) < end - at + 2:
             token = np.full(end - at + 64, 0x3C, np.uint8)
+            rows = np.zeros(len(token) * (options[1] + 1), np.int64)
         while at < end:
             if data[at] == 0x20:
                 at += 1
@@ -282,49 +395,23 @@ def _predict(
                 at += 1
             token[size + 1] = 0x3E
             if size < REMEMBERED:
-                slot = np.int64(value) % slots
-                same = keys[slot, 0] == size
-                for index in range(1, size + 1):
-                    if not same:
-                        break
-                    same = keys[slot, index] == token[index]
-                if not same:
-                    keys[slot, 0] = size
-                    for index in range(1, size + 1):
-                        keys[slot, index] = token[index]
-                    sums[slot, :] = 0
-                    counts[slot] = _token(
-                        token, size, value, options, words, spelling, codes, centroids, norms, sums[slot]
-                    )
+                slot = _recalled(
+                    token, size, value, options, words, spelling, codes, centroids, norms, rows, keys, sums, counts
+                )
                 hidden += sums[slot]
                 count += counts[slot]
             else:
                 fresh[:] = 0
-                count += _token(token, size, value, options, words, spelling, codes, centroids, norms, fresh)
+                count += _token(token, size, value, options, words, spelling, codes, centroids, norms, rows, fresh)
                 hidden += fresh
         if options[4] >= 0:
             _add(options[4], codes, centroids, norms, hidden)
             count += 1
         if count == 0:
             continue
-        scores[:] = 0
-        for place in range(dim):
-            scores += output[place] * (hidden[place] / np.float32(count))
-        most = np.float32(-np.inf)
+        total = _softmax(hidden, np.float32(count), output, scores)
         for label in range(labels):
-            most = max(most, scores[label])
-        total = np.float32(0)
-        for label in range(labels):
-            scores[label] = np.exp(scores[label] - most)
-            total += scores[label]
-        for label in range(labels):
-            if not allowed[kinds[text], label]:
-                continue
-            chance = scores[label] / total
-            mass[text] += chance
-            place = found.shape[1]
-            while place > 0 and (found[text, place - 1] < 0 or chances[text, place - 1] < chance):
-                place -= 1
-                if place + 1 < found.shape[1]:
-                    found[text, place + 1], chances[text, place + 1] = found[text, place], chances[text, place]
-                found[text, place], chances[text, place] = label, chance
+            if allowed[kinds[text], label]:
+                chance = scores[label] / total
+                mass[text] += chance
+                _rank(label, chance, found[text], chances[text])

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tamis.columns import text_array, text_buffers
 from tamis.langid import script
-from tamis.text.kernel import kernel
+from tamis.text.kernel import kernel, proven_kernel
 
 # A line shorter than this (in letters) that does not end a sentence looks like a menu entry, a button or a heading.
 SHORT_LINE = 40
@@ -87,7 +87,7 @@ def _ascii_kinds() -> npt.NDArray[np.uint8]:
     return kinds
 
 
-@kernel
+@proven_kernel
 def _decode(data: Any, at: int, end: int) -> tuple[int, int]:
     """The code point at `at` and its length; a byte that starts none counts as one of its own."""
     first = data[at]
@@ -102,7 +102,7 @@ def _decode(data: Any, at: int, end: int) -> tuple[int, int]:
     return 0xFFFD, 1
 
 
-@kernel
+@proven_kernel
 def _is_space(code: int) -> bool:
     return (
         code <= 0x20 or code == 0x85 or code == 0xA0 or code == 0x1680 or 0x2000 <= code <= 0x200B
@@ -110,12 +110,12 @@ def _is_space(code: int) -> bool:
     )  # fmt: skip
 
 
-@kernel
+@proven_kernel
 def _is_line_end(code: int) -> bool:
     return 0x0A <= code <= 0x0D or code == 0x85 or code == 0x2028 or code == 0x2029
 
 
-@kernel
+@proven_kernel
 def _ends_sentence(code: int) -> bool:
     return (
         code == 0x2E or code == 0x21 or code == 0x3F or code == 0x3A or code == 0x2026 or code == 0x3002
@@ -124,7 +124,7 @@ def _ends_sentence(code: int) -> bool:
     )  # fmt: skip
 
 
-@kernel
+@proven_kernel
 def _starts_url(data: Any, at: int, end: int) -> bool:
     """Whether a token that starts at `at` is http(s):// or www. (ASCII, either case)."""
     if at + 4 < end and data[at + 3] == 0x2E:
@@ -134,7 +134,7 @@ def _starts_url(data: Any, at: int, end: int) -> bool:
     return False
 
 
-@kernel
+@proven_kernel
 def _tag_end(data: Any, at: int, end: int) -> int:
     """The byte after the markup tag that starts at `at`, or `at` where none does."""
     if at + 1 >= end:
@@ -151,7 +151,7 @@ def _tag_end(data: Any, at: int, end: int) -> int:
     return at
 
 
-@kernel
+@proven_kernel
 def _skip_token(data: Any, at: int, end: int) -> int:
     while at < end:
         code, length = _decode(data, at, end)
@@ -161,7 +161,7 @@ def _skip_token(data: Any, at: int, end: int) -> int:
     return at
 
 
-@kernel
+@proven_kernel
 def _clean(
     data: Any,
     at: int,
@@ -178,7 +178,9 @@ def _clean(
     """Copy one text without URLs, addresses, digits and tags, runs of space as one; return its number of lines.
 
     Writes (end in `out`, letters, prose or not) of each line that has letters. Long, because one loop walks every byte
-    of every document, and with ASCII apart from the rest it takes a third of the time.
+    of every document, and with ASCII apart from the rest it takes a third of the time. Unchecked, because `at` stays
+    below `end`, no more is written than was read, every line but the last has a letter and an end, so that two bytes
+    for each are enough, and tables have a place for every byte or code point that is looked up.
     """
     size = line_letters = last = count = latin = 0
     token_size = token_letters = token_latin = 0
@@ -200,12 +202,14 @@ def _clean(
                     at = _skip_token(data, at, end)
                     fresh = True
                     continue
-            out[size] = first
-            size += 1
-            at += 1
-            line_letters += 1
-            latin += 1
-            last = code
+            start = at
+            while at < end and ascii_kinds[data[at]] == _LETTER:
+                out[size] = data[at]
+                size += 1
+                at += 1
+            line_letters += at - start
+            latin += at - start
+            last = int(data[at - 1])
             continue
         if kind == _SPACE:
             if not fresh:
@@ -230,6 +234,12 @@ def _clean(
         if fresh:
             token_size, token_letters, token_latin = size, line_letters, latin
             fresh = False
+        if kind == _PLAIN:
+            out[size] = first
+            size += 1
+            at += 1
+            last = code
+            continue
         if kind == _DIGIT:
             at += 1
             continue
@@ -314,7 +324,7 @@ def _all_windows(
     return found
 
 
-@kernel
+@proven_kernel
 def _cut(
     number: int, size: int, units: int, count: int, only_prose: bool, clean: Any, lines: Any, letters: Any, weight: Any,
     found: int, row: int, out: Any, ends: Any, document: Any, sizes: Any, marked: Any, counts: Any,
@@ -322,6 +332,8 @@ def _cut(
     """Copy the windows of one cleaned text, spread evenly over its chosen lines; return the number of windows so far.
 
     Long for the same reason as `_clean`: its state would have to travel through every part it could be split into.
+    Unchecked, because windows do not overlap: no letter is written twice, one space at most stands for each line end,
+    and `windows` has made room for that and for `number` windows of each text.
     """
     # Hostile text can put any amount of punctuation between two letters.
     byte_limit = 16 * size + 64
