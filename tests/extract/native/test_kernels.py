@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from html.entities import html5
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,54 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tamis.extract.native import containers, layout
+from tamis.extract.native import containers, layout, words
 from tamis.extract.native import measure as m
 from tamis.extract.native.align import labels_from_segments, matched_tokens
+from tamis.extract.native.assemble import is_normal
 from tamis.extract.native.blocks import scan_page
 from tamis.extract.native.cut import choose
 from tamis.extract.native.describe import describe_page, feature_matrix, token_weights
+from tamis.extract.native.extractor import extract_bytes
 from tamis.extract.native.features import FEATURES
 from tamis.extract.native.folds import folds_of
 from tamis.extract.native.model import stage_from_trees
 from tamis.extract.native.names import read_rows
 from tamis.extract.native.trees import check_forest, to_chances
+from tamis.extract.normal import normal_form
+
+
+def test_no_reference_is_longer_than_the_scanner_has_room_for() -> None:
+    assert max(len(text.encode()) / (len(name) + 1) for name, text in html5.items()) <= 6 / 5
+    for name in ("nGt;", "nLt;"):
+        assert extract_bytes(f"<p>{f'&{name}' * 3000}".encode()).text in ("", html5[name] * 3000)
+
+
+@pytest.mark.parametrize("name", ["p", "class", "datetime", "abcdefgh", "http-equiv", "abcdefghijklmnop"])
+@pytest.mark.parametrize("rest", ["", " ", "=x yyyyyyyyyyyy", ">", "/>zzzzzzzzzzzzzz", "\n="])
+def test_name_hash_twin(name: str, rest: str) -> None:
+    raw = f"<{name.upper()}{rest}".encode()
+    data = np.frombuffer(raw + bytes(words.PADDING), np.uint8)
+    assert words.read_word(data, 1, len(raw), True) == (words.word_hash(name), 1 + len(name))
+
+
+@given(st.binary(max_size=40), st.integers(0, 40), st.integers(1, 127))
+@settings(deadline=None, max_examples=200)
+def test_words_find_what_bytes_do(raw: bytes, at: int, byte: int) -> None:
+    data = np.frombuffer(raw + bytes(words.PADDING), np.uint8)
+    at = min(at, len(raw))
+    found = raw.find(bytes([byte]), at)
+    assert words.find(data, at, len(raw), byte) == (len(raw) if found < 0 else found)
+    above = next((place for place in range(at, len(raw)) if raw[place] > 32), len(raw))
+    assert words.skip_blank(data, at, len(raw)) == above
+
+
+@given(st.text(st.sampled_from("ab \n\t\r\u3000\u2003\x1cé。”\0"), max_size=12))
+@settings(deadline=None, max_examples=300)
+def test_text_taken_for_normal_is(text: str) -> None:
+    raw = np.frombuffer(text.encode(), np.uint8)
+    if is_normal(raw, len(raw)):
+        assert normal_form(text) == text
+
 
 CHANCES = st.lists(st.tuples(st.integers(0, 16).map(lambda n: n / 16), st.integers(0, 50)), min_size=1, max_size=12)
 
@@ -38,7 +76,7 @@ def fscore(picked: list[tuple[float, int]], blocks: list[tuple[float, int]], bet
 def test_no_choice_of_blocks_beats_the_cut(blocks: list[tuple[float, int]], beta: float) -> None:
     chances, sizes = (np.array(column, np.float32) for column in zip(*blocks, strict=True))
     chosen = np.empty(len(blocks), np.uint8)
-    found = choose(chances, sizes, beta, chosen)
+    found = choose(chances, sizes, beta, 0.0, chosen)
     picked = [block for block, keep in zip(blocks, chosen, strict=True) if keep]
     assert fscore(picked, blocks, beta) == pytest.approx(found, abs=1e-6)
     best = max(
@@ -127,7 +165,7 @@ def test_totals_add_up() -> None:
 
 def test_token_log_odds_add_up_along_the_path() -> None:
     page = scan_page(b'<div class="content"><p class="teaser-box">x</p></div>')
-    known = dict.fromkeys(page.tokens.tolist(), 1.0)
+    known = dict.fromkeys([*page.tokens.tolist(), *page.class_tokens.tolist()], 1.0)
     learned = token_weights(np.array(sorted(known), np.int64), np.ones(len(known), np.float32))
     row = feature_matrix(describe_page(page), learned)[0]
     # `content` is one token whole and one as a part; `teaser-box` one whole and two parts.

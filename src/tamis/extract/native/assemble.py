@@ -8,7 +8,8 @@ import numpy as np
 
 from tamis.extract.native import layout
 from tamis.extract.native import names as n
-from tamis.text.kernel import kernel
+from tamis.text.inline import inlined
+from tamis.text.kernel import proven_kernel
 
 # What a block is to the reader.
 _ROW, _CELL, _ITEM, _CODE, _LEVEL = range(5)
@@ -17,7 +18,7 @@ _COLUMNS = 5
 MOST_ADDED = 24
 
 
-@kernel
+@proven_kernel
 def place_elements(elements: Any, places: Any) -> Any:
     """Write for each element the row, cell, list item and preformatted element around it (0: none), and its level."""
     places[0] = 0
@@ -40,7 +41,7 @@ def place_elements(elements: Any, places: Any) -> Any:
             places[row, _LEVEL] = tag - n.TAG_H1 + 1
 
 
-@kernel
+@proven_kernel
 def put(out: Any, at: Any, byte: Any, times: Any) -> Any:
     """Write a byte so many times; return the place after it."""
     for step in range(times):
@@ -48,7 +49,8 @@ def put(out: Any, at: Any, byte: Any, times: Any) -> Any:
     return at + times
 
 
-@kernel
+# Bounds: rows are the scanner's own; `out` has room for every block and MOST_ADDED bytes for each, as its caller says.
+@proven_kernel
 def join_blocks(text: Any, elements: Any, blocks: Any, chosen: Any, markdown: Any, out: Any) -> Any:  # long: one walk
     """Write the chosen blocks to `out`; return how many bytes. `out` has room for them and MOST_ADDED bytes for each.
 
@@ -93,3 +95,38 @@ def join_blocks(text: Any, elements: Any, blocks: Any, chosen: Any, markdown: An
     if markdown and at > 0 and places[before, _CODE] > 0:
         at = put(out, put(out, at, 10, 1), 96, 3)
     return at
+
+
+# Bounds: `at` is below `size`, and what stands before it is compared with 0.
+@proven_kernel
+def is_normal(out: Any, size: Any) -> Any:
+    """Return whether out[:size], UTF-8, is sure to be in normal form (`extract.normal`); when in doubt, False."""
+    if size == 0:
+        return True
+    if out[0] == 10 or out[size - 1] == 10:
+        return False
+    for at in range(size + 1):
+        byte = out[at] if at < size else np.uint8(10)
+        if byte >= 32:
+            continue
+        if byte != 10 and byte != 9:
+            return False
+        if byte == 10 and at > 0:
+            before = out[at - 1]
+            if before == 32 or before == 9 or (before == 10 and at > 1 and out[at - 2] == 10):
+                return False
+            if before >= 0x80 and at > 2 and ends_in_space(out[at - 3], out[at - 2], before):
+                return False
+    return True
+
+
+@inlined
+def ends_in_space(one: Any, two: Any, three: Any) -> Any:
+    """Return whether three bytes end with a space of Unicode."""
+    if one == 0xE2 and two == 0x80:
+        return three <= 0x8A or three == 0xA8 or three == 0xA9 or three == 0xAF
+    if one == 0xE2 and two == 0x81:
+        return three == 0x9F
+    if two == 0xC2:
+        return three == 0x85 or three == 0xA0
+    return (one == 0xE3 and two == 0x80 and three == 0x80) or (one == 0xE1 and two == 0x9A and three == 0x80)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from tamis.extract.native import html, layout
 from tamis.extract.native.names import names
+from tamis.extract.native.words import PADDING
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -20,43 +21,53 @@ class Page:
     """What one pass found: `source` and `text` as uint8, tables as int64 with the columns named in `html`.
 
     Element 0 is the page itself; an element's tokens reach to the next element's first, and `tokens` ends with the
-    last one's.
+    last one's. So do `class_tokens` of the distinct class attributes, `classes`; number 0 has none.
     """
 
     source: Bytes
     text: Bytes
     elements: Ints
     tokens: Ints
+    classes: Ints
+    class_tokens: Ints
     blocks: Ints
     events: Ints
 
 
 def scan_page(source: bytes) -> Page:
     """Return the blocks of a page, which is UTF-8 (bytes that are not read as they stand). Never raises; linear."""
-    data = np.frombuffer(source, np.uint8)
+    size = len(source)
+    data = np.empty(size + PADDING, np.uint8)
+    data[:size] = np.frombuffer(source, np.uint8)
+    data[size:] = 0
     known = names()
     tags = int(np.count_nonzero(data == ord("<")))
-    text = np.empty(len(data) + 64, np.uint8)
-    elements = np.empty((min(tags + 1, html.MAX_ELEMENTS), layout.ELEMENT_COLUMNS), np.int64)
-    tokens = np.empty(min(len(data) // 2 + 32, html.MAX_TOKENS), np.int64)
-    blocks = np.empty((_most_blocks(tags, len(data)), layout.BLOCK_COLUMNS), np.int64)
+    text = np.empty(size * 6 // 5 + 64, np.uint8)
+    rows = min(tags + 1, html.MAX_ELEMENTS)
+    elements = np.empty((rows, layout.ELEMENT_COLUMNS), np.int64)
+    tokens, class_tokens = np.empty((2, min(size // 2 + 32, html.MAX_TOKENS)), np.int64)
+    classes = np.empty((rows, layout.CLASS_COLUMNS), np.int64)
+    blocks = np.empty((most_blocks(tags, size), layout.BLOCK_COLUMNS), np.int64)
     events = np.empty((html.MAX_EVENTS, 3), np.int64)
-    counts = np.zeros(5, np.int64)
+    counts = np.zeros(layout.COUNTS, np.int64)
     html.scan(
-        data, known.elements, known.element_numbers, known.attribute_numbers, known.statement_numbers,
-        known.reference_places, known.references, known.windows_1252, text, elements, tokens, blocks, events, counts,
+        data, known.elements, known.element_numbers, known.attribute_numbers,
+        known.statement_numbers, known.reference_places, known.references, known.windows_1252, text,
+        elements, tokens, classes, class_tokens, blocks, events, counts,
     )  # fmt: skip
     return Page(
-        data,
+        data[:size],
         text[: counts[layout.TEXT_BYTES]],
         elements[: counts[layout.ELEMENTS]],
         tokens[: counts[layout.TOKEN_COUNT]],
+        classes[: counts[layout.CLASSES]],
+        class_tokens[: counts[layout.CLASS_TOKEN_COUNT]],
         blocks[: counts[layout.BLOCKS]],
         events[: counts[layout.EVENTS]],
     )
 
 
-def _most_blocks(tags: int, size: int) -> int:
+def most_blocks(tags: int, size: int) -> int:
     """Each block but the first follows a tag; late ones have a least size."""
     _, (more, _), (_, least) = html.BLOCK_STEPS
     return min(tags + 2, more + size // least + 2)

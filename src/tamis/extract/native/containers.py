@@ -98,3 +98,10 @@ def share(elements: Any, blocks: Any, measures: Any, shares: Any) -> Any:
                 shares[block, TAG_UNITS] = units[group]
             else:
                 shares[block, COPIES] = members[group]
+
+
+@kernel
+def surround(elements: Any, blocks: Any, measures: Any, totals: Any, shares: Any) -> Any:
+    """Do what `total` and `share` do."""
+    total(elements, blocks, measures, totals)
+    share(elements, blocks, measures, shares)

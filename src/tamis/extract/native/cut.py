@@ -1,6 +1,6 @@
-"""Which blocks to keep: the prefix by probability that maximises the expected F-score of the page.
+"""Which blocks to keep: the likeliest, as many as maximise the expected F-score of the page.
 
-Nan et al. 2012 (arXiv 1206.4625) show that the optimum is such a prefix; the ratio of expectations stands in for the
+Nan et al. 2012 (arXiv 1206.4625) show that the optimum is such a set; the ratio of expectations stands in for the
 expectation of the ratio, which on real pages costs nothing measurable.
 """
 
@@ -29,34 +29,37 @@ def keep_blocks(chances: Floats, units: Floats, recall: float) -> tuple[npt.NDAr
     `chances` and `units` per block, float32; `recall` as in `choose`.
     """
     chosen = np.empty(len(chances), np.uint8)
-    score = choose(chances, units, float(recall), chosen)
-    chosen &= chances >= _LEAST_OF_BEST / max(recall, 1.0) * chances.max(initial=0.0)
-    return chosen, float(score)
+    return chosen, choose(chances, units, float(recall), _LEAST_OF_BEST / max(recall, 1.0), chosen)
 
 
 @kernel
-def choose(chances: Any, weights: Any, recall: Any, chosen: Any) -> Any:
+def choose(chances: Any, weights: Any, recall: Any, least: Any, chosen: Any) -> Any:
     """Mark in `chosen` (blocks,) uint8 the blocks to keep; return the expected F-score of the page.
 
     `chances` (float32) that a block is main content, `weights` (float32) its units. `recall` is the beta of the
-    F-score: recall counts `recall` times as much as precision. 1 weighs them alike, 0.5 keeps less, 2 keeps more.
+    F-score: recall counts `recall` times as much as precision. 1 weighs them alike, 0.5 keeps less, 2 keeps more. Of
+    the best set, blocks stay that are at least `least` times as likely as the likeliest of the page.
+
+    The best set are the blocks that raise the score: those likelier than it divided by 1 + recall². Dinkelbach (1967):
+    beginning with all blocks, take those that beat the last score until the score no longer grows; few rounds do.
     """
     square = recall * recall
     whole = 0.0
+    highest = np.float32(0)
     for block in range(len(chances)):
-        chosen[block] = 0
         whole += np.float64(chances[block]) * weights[block]
-    order = np.argsort(-chances, kind="mergesort")
-    best = got = taken = 0.0
-    keep = 0
-    for place in range(len(order)):
-        block = order[place]
-        got += np.float64(chances[block]) * weights[block]
-        taken += weights[block]
-        score = (1.0 + square) * got / max(taken + square * whole, 1e-9)
-        if score > best:
-            best = score
-            keep = place + 1
-    for place in range(keep):
-        chosen[order[place]] = 1
-    return best
+        highest = max(highest, chances[block])
+    score = -1.0
+    better = 0.0
+    while better > score:
+        score = better
+        got = taken = 0.0
+        for block in range(len(chances)):
+            if (1.0 + square) * chances[block] > score:
+                got += np.float64(chances[block]) * weights[block]
+                taken += weights[block]
+        better = (1.0 + square) * got / max(taken + square * whole, 1e-9)
+    for block in range(len(chances)):
+        likely = (1.0 + square) * chances[block] > score and chances[block] >= least * highest
+        chosen[block] = likely and score > 0
+    return score

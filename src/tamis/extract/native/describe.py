@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,18 +12,22 @@ from tamis.extract.native import containers, features, layout, names
 from tamis.extract.native import measure as measures
 from tamis.extract.native import tokens as scores
 from tamis.extract.native.blocks import Ints, Page
+from tamis.extract.native.markup import look_up, value_hash
+from tamis.text.kernel import kernel
 from tamis.text.unicode import table
 
 Floats = npt.NDArray[np.float32]
 _HEADS = 4
+_ARTICLE = names.name_hash("article")
 
 
 @dataclass(frozen=True, slots=True)
 class TokenWeights:
-    """Learned log-odds: `weights` (n,) float32 in the order of the tokens `table` was made from."""
+    """Learned log-odds: `weights` (n,) float32 in the order of the tokens `table` was made from, `tags` by number."""
 
     table: Ints
     weights: Floats
+    tags: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +49,32 @@ def token_weights(tokens: Ints, weights: Floats) -> TokenWeights:
         size *= 2
     places = np.zeros((size, 2), np.int64)
     scores.make_table(tokens, places)
-    return TokenWeights(places, weights)
+    numbers = [look_up(places, np.int64(scores.tag_token(tag))) for tag in range(len(names.names().tags))]
+    tags = [weights[number] if number >= 0 else 0.0 for number in numbers]
+    return TokenWeights(places, weights, np.array(tags, np.float32))
 
 
 def describe_page(page: Page) -> Described:
     """Return a page's blocks measured."""
     count = len(page.blocks)
-    found = np.empty((count, measures.MEASURE_COLUMNS), np.int64)
-    measures.measure(page.source, page.text, page.blocks, _heads(page), table(), found)
+    heads, facts = np.empty((_HEADS, 3), np.int64), np.zeros(3, np.int64)
+    heads = heads[: read_facts(page.source, page.events, names.names().roles, heads, facts)]
+    found, units = np.empty((count, measures.MEASURE_COLUMNS), np.int64), np.empty(count, np.float32)
+    measures.measure(page.source, page.text, page.blocks, heads, table(), found, units)
     totals = np.zeros((len(page.elements), containers.TOTAL_COLUMNS), np.float32)
-    containers.total(page.elements, page.blocks, found, totals)
     shares = np.empty((count, containers.SHARE_COLUMNS), np.float32)
-    containers.share(page.elements, page.blocks, found, shares)
-    units = (found[:, measures.UNITS] / measures.UNIT).astype(np.float32)
-    return Described(page, found, totals, shares, units, _facts(page))
+    containers.surround(page.elements, page.blocks, found, totals, shares)
+    return Described(page, found, totals, shares, units, facts)
 
 
 def feature_matrix(described: Described, learned: TokenWeights, extra: int = 0) -> Floats:
     """Return the features (blocks, FEATURES + extra) float32; the extra columns are not set."""
     page = described.page
     scored = np.empty((len(page.elements), scores.SCORE_COLUMNS), np.float32)
-    scores.score_elements(page.elements, page.tokens, learned.table, learned.weights, scored)
+    scores.score_elements(
+        page.elements, page.tokens, page.classes, page.class_tokens, learned.table, learned.weights, learned.tags,
+        scored,
+    )  # fmt: skip
     matrix = np.empty((len(page.blocks), features.FEATURES + extra), np.float32)
     features.describe(
         page.elements, page.blocks, described.measures, scored, described.totals, described.shares,
@@ -73,22 +83,24 @@ def feature_matrix(described: Described, learned: TokenWeights, extra: int = 0) 
     return matrix
 
 
-def _heads(page: Page) -> Ints:
-    """Return where the title and descriptions stand in the source, as `measure` wants them."""
-    statements = names.names().statements
-    bits = {layout.EVENT_TITLE: 1, statements.index("title"): 1, statements.index("description"): 2}
-    rows = [[bits[kind], start, end] for kind, start, end in page.events.tolist() if kind in bits]
-    return np.array(rows[:_HEADS], np.int64).reshape(-1, 3)
+@kernel
+def read_facts(source: Any, events: Any, roles: Any, heads: Any, facts: Any) -> Any:
+    """Write where title and descriptions stand to `heads` (n, 3), as `measure` wants them; return how many.
 
-
-def _facts(page: Page) -> Ints:
-    """Return what `features.describe` wants to know of the page as a whole."""
-    kinds = names.names().statements
-    called, dated = kinds.index("type"), kinds.index("published")
-    article = published = 0
-    for kind, start, end in page.events.tolist():
-        if kind == called and not article:
-            article = 1 if page.source[start:end].tobytes().strip().lower() == b"article" else 2
-        elif kind == dated:
-            published = 1
-    return np.array([len(page.source), article, published], np.int64)
+    `facts` (3,) gets what `features.describe` wants to know of the page as a whole. `roles` are `names.Names.roles`.
+    """
+    count = 0
+    facts[0] = len(source)
+    for event in range(len(events)):
+        role = roles[events[event, layout.KIND]]
+        start, end = events[event, layout.FROM], events[event, layout.TO]
+        if role & (names.ROLE_TITLE | names.ROLE_ABOUT) and count < len(heads):
+            heads[count, 0] = role
+            heads[count, 1] = start
+            heads[count, 2] = end
+            count += 1
+        elif role == names.ROLE_TYPE and not facts[1]:
+            facts[1] = 1 if value_hash(source, start, end) == _ARTICLE else 2
+        elif role == names.ROLE_PUBLISHED:
+            facts[2] = 1
+    return count

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis.extract.extractor import Extracted
-from tamis.extract.native.assemble import MOST_ADDED, join_blocks
+from tamis.extract.native.assemble import MOST_ADDED, is_normal, join_blocks
 from tamis.extract.native.blocks import Page, scan_page
 from tamis.extract.native.cut import DEFAULT_RECALL, keep_blocks
 from tamis.extract.native.describe import describe_page
@@ -81,4 +81,5 @@ def join_chosen(page: Page, chosen: npt.NDArray[np.uint8], markdown: bool) -> st
     room = len(page.text) + MOST_ADDED * int(chosen.sum()) + MOST_ADDED
     out = np.empty(room, np.uint8)
     size = join_blocks(page.text, page.elements, page.blocks, chosen, markdown, out)
-    return normal_form(out[:size].tobytes().decode("utf-8", "replace"))
+    text = out[:size].tobytes().decode("utf-8", "replace")
+    return text if is_normal(out, size) else normal_form(text)

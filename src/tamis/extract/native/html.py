@@ -14,52 +14,21 @@ import numpy as np
 
 from tamis.extract.native import names as n
 from tamis.extract.native.layout import (
-    BLOCK,
-    BLOCKS,
-    CLASS_PATH,
-    CONTEXT,
-    DEPTH,
-    ELEMENT,
-    ELEMENTS,
-    END,
-    EVENT_JSON,
-    EVENT_TITLE,
-    LINK_BYTES,
-    LINKS,
-    PARENT,
-    SECTION,
-    SOURCE,
-    START,
-    TAG,
-    TAG_PATH,
-    TEXT_BYTES,
-    TOKEN_COUNT,
-    TOKENS,
-)
+    BLOCK, BLOCKS, CLASS, CLASS_PATH, CLASS_TOKEN_COUNT, CLASSES, CONTEXT, DEPTH, DIGITLESS, ELEMENT, ELEMENTS, END,
+    EVENT_JSON, EVENT_TITLE, FIRST_TOKEN, LINK_BYTES, LINKS, PARENT, SECTION, SOURCE, START, TAG, TAG_PATH,
+    TEXT_BYTES, TOKEN_COUNT, TOKENS,
+)  # fmt: skip
 from tamis.extract.native.markup import (
-    bogus_end,
-    comment_end,
-    is_letter,
-    is_space,
-    look_up,
-    raw_end,
-    read_attributes,
-    read_name,
-    read_reference,
-)
+    bogus_end, comment_end, is_letter, is_space, look_up, raw_end, read_attributes, read_reference,
+)  # fmt: skip
 from tamis.extract.native.tags import (
-    SALT_CLASS,
-    SALT_ID,
-    SALT_ITEM,
-    SALT_ROLE,
-    add_tokens,
-    is_hidden,
-    is_json,
-    note,
-    path_hash,
+    SALT_CLASS, SALT_ID, SALT_ITEM, SALT_ROLE, add_tokens, digitless_hash, is_hidden, is_json, note, path_hash,
     read_statement,
-)
-from tamis.text.kernel import kernel
+)  # fmt: skip
+from tamis.extract.native.words import (
+    ONES, PADDING, first, is_blank, is_byte, load, read_word, skip_blank, span_hash, store,
+)  # fmt: skip
+from tamis.text.kernel import proven_kernel
 
 # Elements open at once; Chrome's parser has the same bound.
 MAX_DEPTH = 512
@@ -68,10 +37,19 @@ BLOCK_STEPS = ((8_192, 0), (16_384, 512), (1 << 62, 16_384))
 MAX_ELEMENTS = 1 << 20
 MAX_TOKENS = 1 << 22
 MAX_EVENTS = 64
+# A class attribute seen before on the page is not taken apart again; so many are remembered.
+MAX_CLASSES = 4096
 _MAX_ELEMENT_TOKENS = 24
+_AMPERSANDS, _LESS_THANS = 0x26 * ONES, 0x3C * ONES
+# 0xC2 begins the no-break space and the soft hyphen.
+_C2S = -0x3D3D3D3D3D3D3D3E
 
 
-@kernel
+# Bounds: a source byte is read after a comparison with `end`, the end of the page, or as a word; `depth` is compared
+# with MAX_DEPTH before it grows; rows of elements, classes, tokens and blocks are compared with their tables before
+# they are written; no reference is longer than 6/5 of its name, a separator stands for a byte at least, and `text` has
+# 6/5 of the bytes and 64.
+@proven_kernel
 def scan(  # long: one state machine; split, its twenty variables travel in arrays and it runs at half the speed
     data: Any,
     table: Any,
@@ -84,15 +62,18 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
     text: Any,
     elements: Any,
     tokens: Any,
+    classes: Any,
+    class_tokens: Any,
     blocks: Any,
     events: Any,
     counts: Any,
 ) -> Any:
     """Scan `data` (UTF-8, uint8) into `text` and the tables described above; `counts` says how much of each is used.
 
-    `text` needs len(data) + 64 bytes, `elements` a row per `<` and one more, up to MAX_ELEMENTS. Row 0 is the page.
+    After the page, `data` has PADDING zeros. `text` needs 6/5 of its bytes and 64, `elements` a row per `<` and one
+    more, up to MAX_ELEMENTS. Element 0 is the page, class 0 that of elements without.
     """
-    end = len(data)
+    end = len(data) - PADDING
     tags = np.empty(MAX_DEPTH, np.int64)
     hashes = np.empty(MAX_DEPTH, np.int64)
     rows = np.empty(MAX_DEPTH, np.int64)
@@ -100,7 +81,10 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
     opened = np.zeros(len(table), np.int64)
     spans = np.empty((n.ATTRIBUTE_COUNT, 2), np.int64)
     scratch = np.empty(64, np.uint8)
+    seen = np.zeros((2 * MAX_CLASSES, 2), np.int64)
     counts[:] = 0
+    classes[0] = 0
+    class_count, class_token_count = 1, 0
     elements[0] = 0
     elements[0, PARENT] = -1
     elements[0, TAG_PATH] = elements[0, CLASS_PATH] = n.FNV_START
@@ -131,8 +115,11 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
                     if byte != 13:
                         text[out] = byte
                         out += 1
-                elif separator == 0:
-                    separator = 1
+                else:
+                    if separator == 0:
+                        separator = 1
+                    if not pre and at < end and data[at] <= 32:
+                        at = skip_blank(data, at, end)
                 continue
             length = 0
             after = at + 1
@@ -163,7 +150,8 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
                     least = BLOCK_STEPS[step][1]
                     if block_count < BLOCK_STEPS[step][0]:
                         break
-                if block_count > 0 and out - blocks[block_count - 1, START] < least:
+                full = block_count >= len(blocks)
+                if block_count > 0 and (full or out - blocks[block_count - 1, START] < least):
                     separator = 2
                 else:
                     if block_count > 0:
@@ -193,12 +181,16 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
             out += 1
             at += 1
             while at < end:
-                byte = data[at]
-                if byte <= 32 or byte == 60 or byte == 38 or byte == 0xC2:
+                word = load(data, at)
+                store(text, out, word)
+                marks = is_blank(word) | is_byte(word, _LESS_THANS) | is_byte(word, _AMPERSANDS) | is_byte(word, _C2S)
+                if marks:
+                    length = first(marks)
+                    out += length
+                    at += length
                     break
-                text[out] = byte
-                out += 1
-                at += 1
+                out += 8
+                at += 8
         if out > begun and context & n.IN_LINK:
             blocks[block_count - 1, LINK_BYTES] += out - begun
             if links != counted_links:
@@ -223,8 +215,11 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
             if at + 2 >= end or not is_letter(data[at + 2]):
                 at = bogus_end(data, at + 2, end)
                 continue
-            name, after = read_name(data, at + 2, end)
-            at, closing = read_attributes(data, after, end, attributes, spans)
+            name, at = read_word(data, at + 2, end, False)
+            if at < end and data[at] == 62:
+                at += 1
+            else:
+                at, closing = read_attributes(data, at, end, attributes, spans)
             tag = max(look_up(numbers, name), 0)
             kind = table[tag, n.KIND]
             if skip_tag:
@@ -261,8 +256,7 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
         if not is_letter(following):
             at += 1
             continue
-        begun = at
-        name, after = read_name(data, at + 1, end)
+        name, after = read_word(data, at + 1, end, False)
         at, closing = read_attributes(data, after, end, attributes, spans)
         tag = max(look_up(numbers, name), 0)
         kind = table[tag, n.KIND]
@@ -344,12 +338,26 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
             elements[row, DEPTH] = depth + 1
             elements[row, BLOCK] = row if kind == n.BLOCK else elements[above, BLOCK]
             elements[row, SECTION] = row if table[tag, n.CONTEXT] & n.SECTIONING else elements[above, SECTION]
-            start = stop = 0
+            number = 0
+            start, stop = spans[n.CLASS, 0], spans[n.CLASS, 1]
+            if 0 <= start < stop:
+                found = span_hash(data, start, stop)
+                place = found & (2 * MAX_CLASSES - 1)
+                while seen[place, 0] != 0 and seen[place, 0] != found:
+                    place = (place + 1) & (2 * MAX_CLASSES - 1)
+                number = seen[place, 1]
+                if seen[place, 0] == 0 and class_count < len(classes):
+                    number = class_count
+                    most = min(class_token_count + _MAX_ELEMENT_TOKENS, len(class_tokens))
+                    classes[number, FIRST_TOKEN] = class_token_count
+                    classes[number, DIGITLESS] = digitless_hash(data, start, stop)
+                    class_token_count = add_tokens(data, start, stop, SALT_CLASS, class_tokens, class_token_count, most)
+                    class_count += 1
+                    if class_count < MAX_CLASSES:
+                        seen[place, 0] = found
+                        seen[place, 1] = number
+            elements[row, CLASS] = number
             most = min(token_count + _MAX_ELEMENT_TOKENS, len(tokens))
-            if spans[n.CLASS, 0] >= 0:
-                start = spans[n.CLASS, 0]
-                stop = spans[n.CLASS, 1]
-                token_count = add_tokens(data, start, stop, SALT_CLASS, tokens, token_count, most)
             if spans[n.ID, 0] >= 0:
                 token_count = add_tokens(data, spans[n.ID, 0], spans[n.ID, 1], SALT_ID, tokens, token_count, most)
             if spans[n.ROLE, 0] >= 0:
@@ -357,8 +365,9 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
             if spans[n.ITEMPROP, 0] >= 0:
                 place = spans[n.ITEMPROP, 0]
                 token_count = add_tokens(data, place, spans[n.ITEMPROP, 1], SALT_ITEM, tokens, token_count, most)
-            elements[row, TAG_PATH] = path_hash(elements[above, TAG_PATH], name, data, 0, 0)
-            elements[row, CLASS_PATH] = path_hash(elements[above, CLASS_PATH], name, data, start, stop)
+            elements[row, TAG_PATH] = path_hash(elements[above, TAG_PATH], name)
+            path = path_hash(elements[above, CLASS_PATH], name)
+            elements[row, CLASS_PATH] = path_hash(path, classes[number, DIGITLESS]) if number else path
         depth += 1
         tags[depth] = tag
         hashes[depth] = name
@@ -371,5 +380,7 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
         blocks[block_count - 1, END] = out
     counts[ELEMENTS] = element_count
     counts[TOKEN_COUNT] = token_count
+    counts[CLASSES] = class_count
+    counts[CLASS_TOKEN_COUNT] = class_token_count
     counts[BLOCKS] = block_count
     counts[TEXT_BYTES] = out

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tamis.extract.native import layout
 from tamis.extract.native.align import labels_from_segments, matched_tokens
-from tamis.extract.native.blocks import Ints, scan_page
+from tamis.extract.native.blocks import Ints, Page, scan_page
 from tamis.extract.native.containers import PATH
 from tamis.extract.native.corpus import Lesson
 from tamis.extract.native.describe import Described, Floats, describe_page
@@ -100,7 +100,8 @@ def disguised(example: Example) -> Example:
     elements[sectioning, layout.TAG] = names().tag("div")
     elements[:, layout.SECTION] = 0
     elements[:, layout.CONTEXT] &= ~SECTIONING
-    bare = replace(page, elements=elements, tokens=np.zeros_like(page.tokens))
+    no_tokens, no_class_tokens = np.zeros_like(page.tokens), np.zeros_like(page.class_tokens)
+    bare = replace(page, elements=elements, tokens=no_tokens, class_tokens=no_class_tokens)
     nothing = np.empty(0, np.int64)
     return replace(
         example, described=replace(example.described, page=bare), tokens=nothing, good=nothing.astype(np.float32)
@@ -117,12 +118,25 @@ def _token_shares(described: Described, labels: Floats, known: Floats) -> tuple[
     np.add.at(inside, rows, np.stack([weight * labels, weight], 1))
     for row in range(count - 1, 0, -1):
         inside[page.elements[row, layout.PARENT]] += inside[row]
-    ends = np.append(page.elements[1:, layout.TOKENS], len(page.tokens))
-    owner = np.repeat(np.arange(count), ends - page.elements[:, layout.TOKENS])
+    owner, named = _tokens_by_element(page)
     tags = np.array([tag_token(tag) for tag in page.elements[:, layout.TAG].tolist()], np.int64)
-    tokens, places = np.unique(np.concatenate([page.tokens, tags]), return_inverse=True)
+    tokens, places = np.unique(np.concatenate([named, tags]), return_inverse=True)
     owners = np.concatenate([owner, np.arange(count)])
     good = np.bincount(places, inside[owners, 0], len(tokens))
     whole = np.bincount(places, inside[owners, 1], len(tokens))
     used = whole > 0
     return tokens[used].astype(np.int64), (good[used] / whole[used]).astype(np.float32)
+
+
+def _tokens_by_element(page: Page) -> tuple[Ints, Ints]:
+    """Return (element, token) for each token of each element's class, id, role and itemprop."""
+    count = len(page.elements)
+    ends = np.append(page.elements[1:, layout.TOKENS], len(page.tokens))
+    owner = np.repeat(np.arange(count), ends - page.elements[:, layout.TOKENS])
+    stops = np.append(page.classes[1:, layout.FIRST_TOKEN], len(page.class_tokens))
+    number = page.elements[:, layout.CLASS]
+    sizes = (stops - page.classes[:, layout.FIRST_TOKEN])[number]
+    starts = page.classes[number, layout.FIRST_TOKEN]
+    places = np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + np.arange(int(sizes.sum()))
+    of_class = np.repeat(np.arange(count), sizes)
+    return np.concatenate([owner, of_class]), np.concatenate([page.tokens, page.class_tokens[places]])

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from tamis.extract.native.names import FNV_PRIME, FNV_START, HASH_MASK
+from tamis.extract.native.words import find, read_word, skip_blank
 from tamis.text.inline import inlined
-from tamis.text.kernel import kernel
+from tamis.text.kernel import kernel, proven_kernel
 
 # The longest name of a character reference is `CounterClockwiseContourIntegral;`, 32 bytes.
 _MAX_REFERENCE = 32
@@ -29,7 +30,8 @@ def is_letter(byte: Any) -> Any:
     return 97 <= (byte | 32) <= 122
 
 
-@kernel
+# Bounds: a place is at most the mask, the last of the table.
+@proven_kernel
 def look_up(table: Any, found: Any) -> Any:
     """Return the value of a hash in an open-addressed table, or -1."""
     mask = len(table) - 1
@@ -57,23 +59,10 @@ def value_hash(data: Any, start: Any, end: Any) -> Any:
     return found
 
 
-@kernel
-def read_name(data: Any, at: Any, end: Any) -> Any:
-    """Return (name hash, position after it) of the tag name at `at`."""
-    found = np.int64(FNV_START)
-    while at < end:
-        byte = np.int64(data[at])
-        if byte == 62 or byte == 47 or is_space(byte):
-            break
-        if 65 <= byte <= 90:
-            byte += 32
-        found = ((found ^ byte) * FNV_PRIME) & HASH_MASK
-        at += 1
-    return found, at
-
-
-@kernel
-def read_attributes(data: Any, at: Any, end: Any, numbers: Any, spans: Any) -> Any:  # long: one loop over hot bytes
+# Bounds of the readers up to `raw_end`: every read follows a comparison with `end`, the end of the page, or
+# is made by `words`; `spans` has a row for each number in the table.
+@proven_kernel
+def read_attributes(data: Any, at: Any, end: Any, numbers: Any, spans: Any) -> Any:  # long: one hot loop
     """Return (position after `>`, whether the tag closes itself), reading attributes from `at` on.
 
     `spans` (attributes, 2) gets where the value of each known attribute begins and ends, the first where one is
@@ -90,37 +79,31 @@ def read_attributes(data: Any, at: Any, end: Any, numbers: Any, spans: Any) -> A
             closing = at + 1 < end and data[at + 1] == 62
             at += 1
             continue
-        if is_space(byte):
+        if byte <= 32:
             at += 1
+            if at < end and data[at] <= 32:
+                at = skip_blank(data, at, end)
             continue
-        found = np.int64(FNV_START)
-        begun = at
-        while at < end:
-            byte = np.int64(data[at])
-            if byte == 62 or byte == 47 or is_space(byte) or (byte == 61 and at > begun):
-                break
-            if 65 <= byte <= 90:
-                byte += 32
-            found = ((found ^ byte) * FNV_PRIME) & HASH_MASK
-            at += 1
-        while at < end and is_space(data[at]):
+        found = np.int64(0)
+        if byte == 61:
+            # A name may begin with it; no known one does.
+            _, at = read_word(data, at + 1, end, True)
+        else:
+            found, at = read_word(data, at, end, True)
+        while at < end and data[at] <= 32:
             at += 1
         start = stop = at
         if at < end and data[at] == 61:
             at += 1
-            while at < end and is_space(data[at]):
+            while at < end and data[at] <= 32:
                 at += 1
             start = stop = at
             if at < end and (data[at] == 34 or data[at] == 39):
-                quote = data[at]
-                at += 1
-                start = at
-                while at < end and data[at] != quote:
-                    at += 1
-                stop = at
-                at = min(at + 1, end)
+                start = at + 1
+                stop = find(data, start, end, np.int64(data[at]))
+                at = min(stop + 1, end)
             else:
-                while at < end and data[at] != 62 and not is_space(data[at]):
+                while at < end and data[at] != 62 and data[at] > 32:
                     at += 1
                 stop = at
         number = look_up(numbers, found)
@@ -130,32 +113,32 @@ def read_attributes(data: Any, at: Any, end: Any, numbers: Any, spans: Any) -> A
     return end, closing
 
 
-@kernel
+@proven_kernel
 def comment_end(data: Any, at: Any, end: Any) -> Any:
     """Return the position after the comment whose `<!--` ends at `at`."""
     if at < end and data[at] == 62:
         return at + 1
     if at + 1 < end and data[at] == 45 and data[at + 1] == 62:
         return at + 2
-    while at + 2 < end:
-        if data[at] == 45 and data[at + 1] == 45:
-            if data[at + 2] == 62:
-                return at + 3
-            if data[at + 2] == 33 and at + 3 < end and data[at + 3] == 62:
-                return at + 4
+    begun = at
+    while True:
+        at = find(data, at, end, 62)
+        if at >= end:
+            return end
+        if at >= begun + 2 and data[at - 1] == 45 and data[at - 2] == 45:
+            return at + 1
+        if at >= begun + 3 and data[at - 1] == 33 and data[at - 2] == 45 and data[at - 3] == 45:
+            return at + 1
         at += 1
-    return end
 
 
-@kernel
+@proven_kernel
 def bogus_end(data: Any, at: Any, end: Any) -> Any:
     """Return the position after the next `>`."""
-    while at < end and data[at] != 62:
-        at += 1
-    return min(at + 1, end)
+    return min(find(data, at, end, 62) + 1, end)
 
 
-@kernel
+@proven_kernel
 def raw_end(data: Any, at: Any, end: Any, name: Any, script: Any) -> Any:
     """Return where the end tag of a raw text element named `name` begins, from `at` on; `end` where there is none.
 
@@ -163,9 +146,9 @@ def raw_end(data: Any, at: Any, end: Any, name: Any, script: Any) -> Any:
     """
     state = 0
     while at < end:
-        # Half of all bytes of the web are scripts, and hardly any of theirs is a `<`: this is their loop.
-        while state == 0 and at < end and data[at] != 60:
-            at += 1
+        # Half of all bytes of the web are scripts, and hardly any of theirs is a `<`.
+        if state == 0:
+            at = find(data, at, end, 60)
         if at >= end:
             break
         byte = data[at]
@@ -178,14 +161,14 @@ def raw_end(data: Any, at: Any, end: Any, name: Any, script: Any) -> Any:
             state = max(state, 1)
             at += 2
         elif data[at + 1] == 47 and is_letter(data[at + 2]):
-            found, _ = read_name(data, at + 2, end)
+            found, _ = read_word(data, at + 2, end, False)
             if found == name:
                 if state < 2:
                     return at
                 state = 1
             at += 2
         elif state == 1 and is_letter(data[at + 1]):
-            found, _ = read_name(data, at + 1, end)
+            found, _ = read_word(data, at + 1, end, False)
             if found == name:
                 state = 2
             at += 1

@@ -11,7 +11,8 @@ import numpy as np
 
 from tamis.extract.native import layout, names
 from tamis.text import unicode as u
-from tamis.text.kernel import kernel
+from tamis.text.inline import inlined
+from tamis.text.kernel import proven_kernel
 
 # Columns of a block's measures. Units are in sixteenths, so that they stay whole numbers.
 UNITS, LETTERS, DIGITS, UPPER, SYMBOLS, PUNCTUATION, TERMINALS, LINES, FIRST, LAST, TEXT, TITLE, ABOUT, RIGHTS = range(
@@ -27,7 +28,8 @@ _MAX_WORDS = 128
 _MASK = 8 * _MAX_WORDS - 1
 
 
-@kernel
+# Bounds: a place is at most the mask and one; the table has two more rows than the mask.
+@proven_kernel
 def remember(known: Any, word: Any, bit: Any) -> Any:
     """Set a bit of a word hash (above 0) in an open-addressed table, unless it is full. Row 0 counts its words."""
     place = 1 + (word & _MASK)
@@ -41,7 +43,7 @@ def remember(known: Any, word: Any, bit: Any) -> Any:
     known[place, 1] |= bit
 
 
-@kernel
+@proven_kernel
 def recall(known: Any, word: Any) -> Any:
     """Return the bits of a word hash, 0 for one that is not known."""
     place = 1 + (word & _MASK)
@@ -52,7 +54,20 @@ def recall(known: Any, word: Any) -> Any:
     return np.int64(0)
 
 
-@kernel
+@inlined
+def bits_of(known: Any, word: Any, bit: Any) -> Any:
+    """Return the bits of a finished word; with a `bit`, remember the word under it, and return none."""
+    bits = np.int64(0)
+    if bit:
+        remember(known, word, bit)
+    elif known[0, 0]:
+        bits = recall(known, word)
+    return bits
+
+
+# Bounds: places of text are compared with `end`; code points are at most 0x10FFFF, for which the tables of
+# `text.unicode` are made; places of words are masked.
+@proven_kernel
 def measure_span(  # long: one hot loop
     text: Any,
     start: Any,
@@ -63,91 +78,105 @@ def measure_span(  # long: one hot loop
     found: Any,
 ) -> Any:
     """Measure text[start:end] into `found` (MEASURE_COLUMNS,); with a `bit`, remember its words under it instead."""
-    found[:] = 0
+    units = letters = digits = upper = symbols = punctuation = terminals = lines = last = rights = np.int64(0)
+    title = about = np.int64(0)
     whole = np.int64(names.FNV_START)
     word = np.int64(0)
     worth = np.int64(0)
-    first = True
-    title = about = np.int64(0)
+    beginning = np.int64(FIRST_OTHER)
+    if start < end:
+        point, after = u.decode(text, start, end)
+        properties = u.look_up(table, point)
+        if properties & u.CLASS_MASK == u.LETTER:
+            beginning = np.int64(FIRST_UPPER if properties & u.UPPER else FIRST_LOWER)
+        elif properties & u.CLASS_MASK == u.DIGIT:
+            beginning = np.int64(FIRST_DIGIT)
     at = start
-    while True:
-        point = np.int64(32)
+    while at < end:
+        byte = np.int64(text[at])
+        lower = np.int64(table[u.PLAIN + byte])
+        if lower:
+            # A run of ASCII letters and digits, which most text is.
+            if word == 0:
+                word = np.int64(names.FNV_START)
+                worth = np.int64(UNIT)
+                units += UNIT
+            last = np.int64(0)
+            begun = at
+            named = letters
+            while lower:
+                word = (((word ^ lower) * names.FNV_PRIME) & names.HASH_MASK) | 1
+                letters += lower > 57
+                upper += lower != byte
+                at += 1
+                if at >= end:
+                    break
+                byte = np.int64(text[at])
+                lower = np.int64(table[u.PLAIN + byte])
+            digits += at - begun - (letters - named)
+            continue
+        point = byte
         after = at + 1
-        if at < end:
-            point = np.int64(text[at])
-            if point >= 0x80:
-                point, after = u.decode(text, at, end)
+        if byte >= 0x80:
+            point, after = u.decode(text, at, end)
+        at = after
         properties = u.look_up(table, point)
         kind = properties & u.CLASS_MASK
         if kind == u.LETTER or kind == u.MARK or kind == u.DIGIT or kind == u.NUMBER:
             alone = (properties >> u.UNIT_SHIFT) & u.UNIT_MASK
             if word == 0 or alone:
                 if worth:
-                    bits = recall(known, word) if not bit else np.int64(0)
+                    bits = bits_of(known, word, bit)
                     title += worth * (bits & 1)
                     about += worth * (bits >> 1)
-                    if bit:
-                        remember(known, word, bit)
+                    whole = ((whole ^ word) * names.FNV_PRIME) & names.HASH_MASK
                 word = np.int64(names.FNV_START)
                 worth = np.int64(UNIT) if alone == 0 else UNIT // alone
-                found[UNITS] += worth
-            lower = point + 32 if 65 <= point <= 90 else point
-            word = (((word ^ lower) * names.FNV_PRIME) & names.HASH_MASK) | 1
-            whole = ((whole ^ lower) * names.FNV_PRIME) & names.HASH_MASK
+                units += worth
+            word = (((word ^ point) * names.FNV_PRIME) & names.HASH_MASK) | 1
             if kind == u.LETTER:
-                found[LETTERS] += 1
-                if properties & u.UPPER:
-                    found[UPPER] += 1
+                letters += 1
+                upper += properties & u.UPPER != 0
             elif kind != u.MARK:
-                found[DIGITS] += 1
-            found[LAST] = 0
-            if alone:
-                bits = recall(known, word) if not bit else np.int64(0)
-                title += worth * (bits & 1)
-                about += worth * (bits >> 1)
-                if bit:
-                    remember(known, word, bit)
-                word = np.int64(0)
-                worth = np.int64(0)
-        else:
-            if worth:
-                bits = recall(known, word) if not bit else np.int64(0)
-                title += worth * (bits & 1)
-                about += worth * (bits >> 1)
-                if bit:
-                    remember(known, word, bit)
-            word = np.int64(0)
-            worth = np.int64(0)
-            if at >= end:
-                break
-            if properties & u.TERMINAL:
-                found[TERMINALS] += 1
-                found[LAST] = 1
-            elif kind == u.PUNCTUATION:
-                found[PUNCTUATION] += 1
-                if point == 58:
-                    found[LAST] = 0
-            elif kind == u.SYMBOL:
-                found[SYMBOLS] += 1
-                if point == _COPYRIGHT:
-                    found[RIGHTS] = 1
-            elif point == 10:
-                found[LINES] += 1
-        if first:
-            first = False
-            if kind == u.LETTER:
-                found[FIRST] = FIRST_UPPER if properties & u.UPPER else FIRST_LOWER
-            elif kind == u.DIGIT:
-                found[FIRST] = FIRST_DIGIT
-        at = after
-    found[TEXT] = whole
-    found[TITLE] = title
-    found[ABOUT] = about
+                digits += 1
+            last = np.int64(0)
+            if alone == 0:
+                continue
+        if worth:
+            bits = bits_of(known, word, bit)
+            title += worth * (bits & 1)
+            about += worth * (bits >> 1)
+            whole = ((whole ^ word) * names.FNV_PRIME) & names.HASH_MASK
+        word = np.int64(0)
+        worth = np.int64(0)
+        if properties & u.TERMINAL:
+            terminals += 1
+            last = np.int64(1)
+        elif kind == u.PUNCTUATION:
+            punctuation += 1
+            if point == 58:
+                last = np.int64(0)
+        elif kind == u.SYMBOL:
+            symbols += 1
+            if point == _COPYRIGHT:
+                rights = np.int64(1)
+        elif point == 10:
+            lines += 1
+    if worth:
+        bits = bits_of(known, word, bit)
+        title += worth * (bits & 1)
+        about += worth * (bits >> 1)
+        whole = ((whole ^ word) * names.FNV_PRIME) & names.HASH_MASK
+    found[UNITS], found[LETTERS], found[DIGITS], found[UPPER] = units, letters, digits, upper
+    found[SYMBOLS], found[PUNCTUATION], found[TERMINALS], found[LINES] = symbols, punctuation, terminals, lines
+    found[FIRST], found[LAST], found[TEXT] = beginning, last, whole
+    found[TITLE], found[ABOUT], found[RIGHTS] = title, about, rights
 
 
-@kernel
-def measure(source: Any, text: Any, blocks: Any, heads: Any, table: Any, measures: Any) -> Any:
-    """Measure each block's text into `measures` (blocks, MEASURE_COLUMNS) int64.
+# Bounds: spans of blocks lie in the text, heads in the source; both are the scanner's own.
+@proven_kernel
+def measure(source: Any, text: Any, blocks: Any, heads: Any, table: Any, measures: Any, units: Any) -> Any:
+    """Measure each block's text into `measures` (blocks, MEASURE_COLUMNS) int64 and `units` (blocks,) float32.
 
     `heads` (n, 3) are a bit (1 title, 2 description) and a span of the source; their words are looked for in the text.
     """
@@ -157,4 +186,5 @@ def measure(source: Any, text: Any, blocks: Any, heads: Any, table: Any, measure
         measure_span(source, heads[head, 1], heads[head, 2], table, known, heads[head, 0], spare)
     for block in range(len(blocks)):
         start, end = blocks[block, layout.START], blocks[block, layout.END]
-        measure_span(text, start, end, table, known, 0, measures[block])
+        measure_span(text, start, end, table, known, np.int64(0), measures[block])
+        units[block] = np.float32(measures[block, UNITS]) / np.float32(UNIT)

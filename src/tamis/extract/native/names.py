@@ -1,6 +1,7 @@
 """What the scanner knows by name: elements, attributes, the page's own statements, and HTML's character references.
 
-Names are looked up by a 32-bit hash (FNV-1a, public domain) of their ASCII-lowercased bytes, in open-addressed tables.
+Elements and attributes are looked up by the hash that `words.read_word` makes, all else by a 32-bit hash (FNV-1a,
+public domain) of ASCII-lowercased bytes, in open-addressed tables.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from importlib import resources
 
 import numpy as np
 import numpy.typing as npt
+
+from tamis.extract.native.layout import EVENT_TITLE
+from tamis.extract.native.words import word_hash
 
 # What an element is to the scanner.
 PLAIN, BLOCK, VOID, VOID_BLOCK, RAW, SKIP, SKIP_BREAKOUT = range(7)
@@ -56,6 +60,10 @@ _NAMED = (
 (TAG_P, TAG_BR, TAG_A, TAG_HTML, TAG_TITLE, TAG_SCRIPT, TAG_BODY, TAG_META, TAG_LINK, TAG_TIME, TAG_HEAD, TAG_SVG,
  TAG_MATH, TAG_H1, TAG_H2, TAG_H3, TAG_H4, TAG_H5, TAG_H6, TAG_LI, TAG_TD, TAG_TH, TAG_TR, TAG_PRE,
  TAG_TABLE) = range(1, len(_NAMED) + 1)  # fmt: skip
+
+# What a statement is good for beyond being reported.
+ROLE_TITLE, ROLE_ABOUT, ROLE_TYPE, ROLE_PUBLISHED = 1, 2, 4, 8
+_ROLES = {"title": ROLE_TITLE, "description": ROLE_ABOUT, "type": ROLE_TYPE, "published": ROLE_PUBLISHED}
 
 FNV_START, FNV_PRIME, HASH_MASK = 0x811C9DC5, 0x01000193, 0xFFFFFFFF
 
@@ -101,8 +109,9 @@ class Names:
     """The scanner's tables.
 
     `elements` (tags, 5) int64 by tag number; `element_numbers`, `attribute_numbers`, `statement_numbers` and
-    `reference_places` are hash tables; `references` holds the UTF-8 of all character references, each after its
-    length; `windows_1252` what the numbers 0x80 to 0x9F stand for. `tags` are the element names by number.
+    `reference_places` are hash tables; `roles` (128,) int64 the ROLE bits by kind of event; `references` holds the
+    UTF-8 of all character references, each after its length; `windows_1252` what the numbers 0x80 to 0x9F stand for.
+    `tags` are the element names by number.
     """
 
     tags: tuple[str, ...]
@@ -111,6 +120,7 @@ class Names:
     attribute_numbers: Table
     statements: tuple[str, ...]
     statement_numbers: Table
+    roles: Table
     reference_places: Table
     references: npt.NDArray[np.uint8]
     windows_1252: Table
@@ -129,13 +139,16 @@ def names() -> Names:
     statements = read_rows("statements.tsv")
     kinds = tuple(dict.fromkeys(row["kind"] for row in statements))
     places, references = _references()
+    roles = np.zeros(128, np.int64)
+    roles[[EVENT_TITLE, *map(kinds.index, _ROLES)]] = [ROLE_TITLE, *_ROLES.values()]
     return Names(
         tags,
         elements,
-        hash_table(map(name_hash, tags[1:]), range(1, len(tags))),
-        hash_table(map(name_hash, ATTRIBUTES), range(len(ATTRIBUTES))),
+        hash_table(map(word_hash, tags[1:]), range(1, len(tags))),
+        hash_table(map(word_hash, ATTRIBUTES), range(len(ATTRIBUTES))),
         kinds,
         hash_table((name_hash(row["name"]) for row in statements), (kinds.index(row["kind"]) for row in statements)),
+        roles,
         places,
         references,
         np.array([ord(bytes([n]).decode("cp1252", "ignore") or chr(n)) for n in range(0x80, 0xA0)], np.int64),

@@ -18,13 +18,15 @@ from tamis.extract.native.layout import (
     TO,
 )  # fmt: skip
 from tamis.extract.native.markup import is_letter, is_space, look_up, value_hash
-from tamis.text.kernel import kernel
+from tamis.text.inline import inlined
+from tamis.text.kernel import kernel, proven_kernel
 
 # Salts that keep tokens of attributes apart.
 SALT_TAG, SALT_ID, SALT_ROLE, SALT_ITEM, SALT_CLASS, SALT_PART = 11, 12, 13, 14, 15, 16
 
 
-@kernel
+# Bounds: `start` to `end` lie in the data; a token is written below `most`, which is at most the room there is.
+@proven_kernel
 def add_tokens(  # long: one loop, hot
     data: Any,
     start: Any,
@@ -83,10 +85,16 @@ def add_tokens(  # long: one loop, hot
 FNV_START_SALTED = n.FNV_START - 64
 
 
-@kernel
-def path_hash(above: Any, tag: Any, data: Any, start: Any, end: Any) -> Any:
-    """Return the hash of a path: the one above, a tag, and the bytes of its class without digits."""
-    found = ((above ^ tag) * n.FNV_PRIME + 1) & n.HASH_MASK
+@inlined
+def path_hash(above: Any, step: Any) -> Any:
+    """Return the hash of a path: the one above, and one more name."""
+    return ((above ^ (step & n.HASH_MASK)) * n.FNV_PRIME + 1) & n.HASH_MASK
+
+
+@proven_kernel
+def digitless_hash(data: Any, start: Any, end: Any) -> Any:
+    """Return the hash of the bytes of an attribute without digits; `start` to `end` lie in the data."""
+    found = np.int64(n.FNV_START)
     for at in range(start, end):
         byte = np.int64(data[at])
         if not 48 <= byte <= 57:

@@ -10,7 +10,7 @@ from tamis.extract.native import layout
 from tamis.extract.native.markup import look_up
 from tamis.extract.native.names import FNV_PRIME, FNV_START, HASH_MASK
 from tamis.text.inline import inlined
-from tamis.text.kernel import kernel
+from tamis.text.kernel import kernel, proven_kernel
 
 # Columns of an element's scores: of its own tokens; summed, least and greatest along its path; of its tag.
 OWN, SUM, LEAST, MOST, TAG = range(5)
@@ -36,18 +36,32 @@ def make_table(tokens: Any, table: Any) -> Any:
         table[place, 1] = number
 
 
-@kernel
-def score_elements(elements: Any, tokens: Any, table: Any, weights: Any, scores: Any) -> Any:
-    """Score each element into `scores` (elements, SCORE_COLUMNS) float32; a token that was not learned counts 0."""
+# Bounds: places are below the mask; spans of tokens, rows and parents are the scanner's own, in range and ascending.
+@proven_kernel
+def score_elements(
+    elements: Any, tokens: Any, classes: Any, class_tokens: Any, table: Any, weights: Any, tags: Any, scores: Any
+) -> Any:
+    """Score each element into `scores` (elements, SCORE_COLUMNS) float32; a token that was not learned counts 0.
+
+    `tags` (float32) are the scores of the tags by number.
+    """
+    known = np.empty(len(classes), np.float32)
+    for number in range(len(classes)):
+        stop = classes[number + 1, layout.FIRST_TOKEN] if number + 1 < len(classes) else len(class_tokens)
+        own = np.float32(0)
+        for place in range(classes[number, layout.FIRST_TOKEN], stop):
+            found = look_up(table, class_tokens[place])
+            if found >= 0:
+                own += weights[found]
+        known[number] = own
     for row in range(len(elements)):
         stop = elements[row + 1, layout.TOKENS] if row + 1 < len(elements) else len(tokens)
-        own = np.float32(0)
+        own = known[elements[row, layout.CLASS]]
         for place in range(elements[row, layout.TOKENS], stop):
-            number = look_up(table, tokens[place])
-            if number >= 0:
-                own += weights[number]
-        number = look_up(table, tag_token(elements[row, layout.TAG]))
-        scores[row, TAG] = weights[number] if number >= 0 else np.float32(0)
+            found = look_up(table, tokens[place])
+            if found >= 0:
+                own += weights[found]
+        scores[row, TAG] = tags[elements[row, layout.TAG]]
         scores[row, OWN] = own
         above = elements[row, layout.PARENT]
         if above < 0:
