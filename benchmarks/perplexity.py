@@ -2,7 +2,7 @@
 
     python benchmarks/perplexity.py calibrate --text shared/data/text --out bundles/
     python benchmarks/perplexity.py speed --bundle bundles/fra_Latn.lm --text FILE
-    python benchmarks/perplexity.py train --megabytes 100 --text FILE --out big.lm
+    python benchmarks/perplexity.py train --megabytes 100 --text shared/data/text --out big.lm [--memory 0.5]
 
 Each prints JSON, one object a line. Texts are sentences of Common Voice (CC0), Tatoeba (CC BY) and FLORES (CC BY-SA),
 and verses (CC0), a document a line.
@@ -236,34 +236,42 @@ def speed(arguments: argparse.Namespace) -> None:
 
 
 def long_text(source: Path, megabytes: int) -> Iterator[str]:
-    """Yield sentences made of the source's bigrams: any amount of text whose n-grams are mostly new."""
+    """Yield sentences made of the source's bigrams, every fifth word drawn anew: any amount of text, with more n-grams
+    of its own than real text of that size has."""
     follow: dict[str, list[str]] = defaultdict(list)
-    lines = source.read_text("utf-8").splitlines()
+    lines = [line.split() for texts in corpus(source).values() for line in texts]
     for line in lines:
-        words = line.split()
-        for one, two in itertools.pairwise(words):
+        for one, two in itertools.pairwise(line):
             follow[one].append(two)
-    starts = [line.split()[0] for line in lines if line.strip()]
+    words = [word for line in lines for word in line]
     rng, size = random.Random(6), 0
     while size < megabytes * 1_000_000:
-        words = [rng.choice(starts)]
-        while len(words) < 30 and words[-1] in follow:
-            words.append(rng.choice(follow[words[-1]]))
-        line = " ".join(words)
+        made = [rng.choice(words)]
+        for _ in range(rng.randrange(8, 40)):
+            next_words = follow.get(made[-1])
+            made.append(rng.choice(next_words) if next_words and rng.random() < 0.8 else rng.choice(words))
+        line = " ".join(made)
         size += len(line.encode()) + 1
         yield line
 
 
 def train_long(arguments: argparse.Namespace) -> None:
-    texts = list(long_text(Path(arguments.text), arguments.megabytes))
+    """Train on made text of all languages of the corpus, 2 cores, and say what is needed; `--memory` bounds counting."""
+    text = Path(arguments.out + ".txt")
+    if not text.exists():
+        text.write_text("\n".join(long_text(Path(arguments.text), arguments.megabytes)), "utf-8")
     shutil.rmtree(arguments.out, ignore_errors=True)
     started, cpu = time.monotonic(), time.process_time()
-    manifest = train(texts, arguments.out, "fra_Latn", training=Training(prune=(0, 0, 1)))
+    memory = int(arguments.memory * 2**30)
+    texts = (line.rstrip("\n") for line in text.open(encoding="utf-8"))
+    manifest = train(texts, arguments.out, "und_Latn", memory=memory, estimator=arguments.estimator)
     print(json.dumps({
-        "megabytes": arguments.megabytes, "seconds": round(time.monotonic() - started, 1),
-        "cpu_seconds": round(time.process_time() - cpu, 1),
+        "bytes": text.stat().st_size, "memory_for_counting_GB": arguments.memory,
+        "seconds": round(time.monotonic() - started, 1), "cpu_seconds": round(time.process_time() - cpu, 1),
         "peak_GB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
-        "tokens": manifest["corpus"]["tokens"], "ngrams": manifest["ngrams"],
+        "pieces": manifest["training"]["pieces"], "tokens": manifest["corpus"]["tokens"], "ngrams": manifest["ngrams"],
+        "bundle_MB": round(sum(part["bytes"] for part in manifest["parts"].values()) / 1e6),
+        "checksum": manifest["checksum"][:12],
     }))  # fmt: skip
 
 
@@ -278,6 +286,8 @@ def main() -> None:
     parser.add_argument("--pieces", type=int, help="of the SentencePiece models; as many as suit the text")
     parser.add_argument("--length", type=int, default=LENGTH, help="pieces of a document")
     parser.add_argument("--megabytes", type=int, default=100)
+    parser.add_argument("--memory", type=float, default=4, help="GB for counting")
+    parser.add_argument("--estimator", default="tamis")
     arguments = parser.parse_args()
     {"calibrate": calibrate, "speed": speed, "train": train_long}[arguments.what](arguments)
 

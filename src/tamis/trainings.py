@@ -77,9 +77,13 @@ def lm(
     out: Annotated[str, typer.Option(help="the bundle's folder, to be made")],
     order: Annotated[int, typer.Option(min=2, max=5, help="words in the longest n-gram")] = 5,
     prune: Annotated[str, typer.Option(help="leave out n-grams seen that often, by order")] = "0 0 1",
-    pieces: Annotated[int, typer.Option(min=16, max=65_536, help="most pieces of the SentencePiece model")] = 65_536,
+    pieces: Annotated[
+        int | None, typer.Option(min=16, max=65_536, help="most SentencePiece pieces; as many as suit the text")
+    ] = None,
     normaliser: Annotated[str, typer.Option(help="ccnet, or light, which keeps case and accents")] = "ccnet",
+    hold_out: Annotated[float, typer.Option(help="share of documents kept for the reference distribution")] = 0.1,
     memory: Annotated[str, typer.Option(help="memory for counting, such as 4GB")] = "4GB",
+    estimator: Annotated[str, typer.Option(help="auto (lmplz where it is on PATH), tamis, or lmplz")] = "auto",
     licence: Annotated[str, typer.Option(help="the licence of the text")] = "unknown",
     arpa: Annotated[bool, typer.Option(help="write ngrams.arpa.gz, for KenLM, as well")] = False,
 ) -> None:
@@ -92,9 +96,20 @@ def lm(
 
     if normaliser not in PRESETS:
         raise unknown("normaliser", normaliser, PRESETS)
-    chosen = Training(order=order, prune=_thresholds(prune), pieces=pieces, normaliser=PRESETS[normaliser])
+    chosen = Training(
+        order=order, prune=_thresholds(prune), pieces=pieces, hold_out=hold_out, normaliser=PRESETS[normaliser]
+    )
     texts = (each for path in text for each in documents(Path(path)))
-    made = train(texts, out, resolve(lang), training=chosen, licence=licence, memory=size(memory), with_arpa=arpa)
+    made = train(
+        texts,
+        out,
+        resolve(lang),
+        training=chosen,
+        licence=licence,
+        memory=size(memory),
+        estimator=estimator,
+        with_arpa=arpa,
+    )
     corpus = made["corpus"]
     grams = " ".join(f"{count:,}" for count in made["ngrams"])
     Console(highlight=False).print(

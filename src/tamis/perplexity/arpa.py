@@ -18,7 +18,13 @@ Grams = dict[tuple[int, ...], tuple[float, float]]
 
 
 def read(path: Path) -> NgramModel:
-    """Return the model of an ARPA file (.gz or not).
+    """Return the model of an ARPA file (.gz or not). Raises ModelError, with the line, where the file is not ARPA."""
+    words, tables = read_tables(path)
+    return hash_table(len(tables), words, tables)
+
+
+def read_tables(path: Path) -> tuple[tuple[str, ...], list[tuple[Words, Floats]]]:
+    """Return the words of an ARPA file, <unk>, <s> and </s> first, and its n-grams by order, as `hash_table` has them.
 
     An n-gram without the shorter one after its first word gets that one at the probability backing off gives it, as
     KenLM does. Raises ModelError, with the line, where the file is not ARPA.
@@ -41,7 +47,7 @@ def read(path: Path) -> NgramModel:
     if not tables or any(not table for table in tables):
         raise ModelError(f"{path} has no n-grams of some order.", "Give the file lmplz writes.")
     _fill(tables)
-    return hash_table(len(tables), tuple(words), [_arrays(table, order) for order, table in enumerate(tables, 1)])
+    return tuple(words), [_arrays(table, order) for order, table in enumerate(tables, 1)]
 
 
 def _open(path: Path) -> TextIO:

@@ -14,6 +14,9 @@ class LanguageModel(Protocol):
     def score(self, sentence: str) -> float:
         """Return log10 of the probability of words between spaces, from <s> to </s>."""
 
+    def __contains__(self, word: str) -> bool:
+        """Say whether the model knows a word."""
+
 
 def installed() -> bool:
     """Say whether `kenlm` can be imported."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,12 @@ class NgramModel:
 
     def numbers(self, words: tuple[str, ...]) -> Words:
         """Return the number of each word, 0 (that of <unk>) for one the model has not."""
-        known = {word: number for number, word in enumerate(self.words)}
+        known = _vocabulary(self)
         return np.array([known.get(word, 0) for word in words], np.int32)
+
+    def __contains__(self, word: str) -> bool:
+        """Say whether the model knows a word."""
+        return word in _vocabulary(self)
 
     def score(self, sentence: str) -> float:
         """Return log10 of the probability of words between spaces, from <s> to </s>; what `kenlm.Model.score` does."""
@@ -77,6 +82,11 @@ class NgramModel:
             for array in arrays:
                 file.write(b"\0" * (-file.tell() % _ALIGN))
                 np.ascontiguousarray(array).tofile(file)
+
+
+@lru_cache(maxsize=16)
+def _vocabulary(model: NgramModel) -> dict[str, int]:
+    return {word: number for number, word in enumerate(model.words)}
 
 
 def open_model(path: Path) -> NgramModel:

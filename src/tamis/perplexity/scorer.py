@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tamis.columns import as_text, text_buffers
 from tamis.perplexity.kenlm import LanguageModel
-from tamis.perplexity.ngrams import NgramModel
+from tamis.perplexity.ngrams import BEGIN, END, UNKNOWN, NgramModel
 from tamis.perplexity.normalise import Normaliser, code_table
 from tamis.perplexity.reference import Doubles, Longs, Scores
 from tamis.perplexity.spm import Library
@@ -68,8 +68,10 @@ class Scorer:
         self.model = model
         self._table = code_table(normaliser)
         self._numbers = model.numbers(pieces.pieces) if isinstance(model, NgramModel) else None
-        compiled = self._numbers is not None and pieces.encodable
         self._known = frozenset(pieces.pieces)
+        # CCNet's n-grams have words that are no pieces: rare characters, which SentencePiece hands through as they are.
+        own = isinstance(model, NgramModel) and not {*model.words} - self._known - {UNKNOWN, BEGIN, END}
+        compiled = own and pieces.encodable
         self._library = None if compiled else Library(pieces_path)
 
     def score(self, texts: Sequence[str | None] | pa.Array | pa.ChunkedArray, *, min_tokens: int = 1) -> Scores:
@@ -117,6 +119,6 @@ class Scorer:
             for line in self.normaliser.lines(text or ""):
                 pieces = self._library.pieces(line)
                 log = self.model.score(" ".join(pieces))
-                missed = sum(len(piece) for piece in pieces if piece not in self._known)
+                missed = sum(len(piece) for piece in pieces if piece not in self._known and piece not in self.model)
                 logs[row] += (log, log if pieces else 0.0)
                 counts[row] += (1, bool(pieces), len(pieces), missed)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis.columns import as_text, text_buffers
-from tamis.errors import ConfigError, InputError, OutputError
-from tamis.perplexity import arpa, bundle, unigram
+from tamis.errors import ConfigError, InputError, MissingExtraError, OutputError, unknown
+from tamis.perplexity import arpa, bundle, lmplz, unigram
 from tamis.perplexity.calibrate import references
 from tamis.perplexity.estimate import Estimate, estimate
 from tamis.perplexity.ngrams import BEGIN, END, UNKNOWN, hash_table
@@ -22,6 +24,7 @@ from tamis.perplexity.scorer import Scorer
 from tamis.perplexity.spm import train as train_pieces
 from tamis.perplexity.walk import contextual, encode_documents
 
+ESTIMATORS = ("auto", "tamis", "lmplz")
 _BATCH = 4096
 _MOST_PIECES = 65_536
 _CHARACTERS_PER_PIECE = 200
@@ -62,14 +65,17 @@ def train(
     training: Training | None = None,
     licence: str = "unknown",
     memory: int = 4 << 30,
+    estimator: str = "auto",
     with_arpa: bool = False,
 ) -> dict[str, Any]:
     """Train on documents and write the bundle to the folder `output`; returns its manifest.
 
     A document is one text; line feeds within it end sentences. The same documents give the same bytes, whatever the
-    memory. Raises OutputError where the folder exists, InputError where there is too little text.
+    memory. `estimator` is "tamis", "lmplz" (KenLM's, from PATH), or "auto": lmplz where there is one; the manifest says
+    which it was. Raises OutputError where the folder exists, InputError where there is too little text, and
+    MissingExtraError without lmplz where it is asked for.
     """
-    training, output = training or Training(), Path(output)
+    training, output, program = training or Training(), Path(output), _program(estimator)
     if output.exists():
         raise OutputError(f"{output} exists already.", "Name another folder.")
     learned, held = _split([text for text in texts if text.strip()], training)
@@ -82,17 +88,29 @@ def train(
     pieces = unigram.read(part / bundle.PIECES)
     ids = encode(learned, training.normaliser, pieces)
     words = (UNKNOWN, BEGIN, END, *_words(pieces))
-    made = estimate(ids, len(words), training.order, prune=training.prune, memory=memory)
+    count = partial(lmplz.estimate, program) if program else estimate
+    made = count(ids, len(words), training.order, prune=training.prune, memory=memory)
     model = hash_table(training.order, words, list(made.tables))
     model.save(part / bundle.NGRAMS)
     if with_arpa:
         arpa.write(part / "ngrams.arpa.gz", words, made.tables)
     scorer = Scorer(training.normaliser, pieces, model, part / bundle.PIECES)
     found = references(scorer, held, training.min_tokens)
-    facts = _facts(learned, held, ids, made, training) | {"licence": licence}
+    facts = _facts(learned, held, ids, made, training)
+    facts |= {"estimator": "lmplz" if program else "tamis", "licence": licence}
     manifest = bundle.seal(part, language, training.normaliser, found, facts)
     part.rename(output)
     return manifest
+
+
+def _program(estimator: str) -> str | None:
+    """Return the path of lmplz where it is to be used."""
+    if estimator not in ESTIMATORS:
+        raise unknown("estimator", estimator, ESTIMATORS)
+    found = lmplz.program() if estimator != "tamis" else None
+    if found is None and estimator == "lmplz":
+        raise MissingExtraError("There is no lmplz on PATH.", "Build KenLM, or train with --estimator tamis.")
+    return found
 
 
 def _split(texts: list[str], training: Training) -> tuple[list[str], list[str]]:
@@ -116,7 +134,8 @@ def _suitable(lines: Sequence[str], size: int) -> int:
     CCNet's number from 13 million characters on. In a small text most pieces of a large vocabulary come but once, and
     what words may follow each other cannot be learned.
     """
-    alphabet = len(set().union(*lines)) if lines else 0
+    # As SentencePiece will see it, which puts together again what CCNet's rules took apart, such as Hangul.
+    alphabet = len(set[str]().union(*(unicodedata.normalize("NFKC", line) for line in lines)))
     return min(_MOST_PIECES, alphabet + 500 + size // _CHARACTERS_PER_PIECE)
 
 
