@@ -10,15 +10,16 @@ import os
 import struct
 import traceback
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from tamis import errors
 from tamis.extract.extractor import Extracted, Extractor, Failure, RefusedError, load, steady
-from tamis.extract.frames import Answer, Kind, unpack_extracted, utf8
+from tamis.extract.frames import Answer, Kind, text, unpack_extracted, utf8
 from tamis.extract.nursery import GoneError, Nursery, Worker
 
-Page = tuple[str, str | None]
+# A page is text, or the UTF-8 of it, which spares an extractor that reads bytes two conversions.
+Page = tuple[str | bytes, str | None]
 Outcome = Extracted | Failure
 
 
@@ -44,7 +45,7 @@ class Limits:
 
 @dataclass(slots=True)
 class _Pending:
-    html: str
+    html: str | bytes
     url: str | None
     raw: bytes = b""
     size: int = 0
@@ -76,6 +77,10 @@ class Sandbox:
         unsure_below: float = 0.0,
     ) -> None:
         self.extractor: Extractor = load(extractor, options)
+        # A shorter way that an extractor may have: the page's bytes, as they are.
+        self._reads_utf8: Callable[[bytes, str | None], Extracted] | None = getattr(
+            self.extractor, "extract_utf8", None
+        )
         self._limits = limits or Limits()
         self._crew = Crew(extractor, options or {}, self._limits.memory_bytes)
         self._fallback = Sandbox(fallback, fallback_options, limits=limits) if fallback else None
@@ -94,8 +99,8 @@ class Sandbox:
         if self._fallback:
             self._fallback.close()
 
-    def extract(self, html: str, url: str | None = None) -> Outcome:
-        """Return the text of one page, or why there is none."""
+    def extract(self, html: str | bytes, url: str | None = None) -> Outcome:
+        """Return the text of one page, given as text or as UTF-8, or why there is none."""
         return next(self.extract_many([(html, url)]))
 
     def extract_many(self, pages: Iterable[Page]) -> Iterator[Outcome]:
@@ -133,7 +138,11 @@ class Sandbox:
 
     def _here(self, page: _Pending) -> Outcome:
         try:
-            return replace(self.extractor.extract(page.html, page.url), extractor=self.extractor.name)
+            if isinstance(page.html, bytes) and self._reads_utf8:
+                found = self._reads_utf8(page.html, page.url)
+            else:
+                found = self.extractor.extract(text(page.html), page.url)
+            return replace(found, extractor=self.extractor.name)
         except RefusedError as refused:
             return refused.failure
         except Exception:

@@ -55,7 +55,11 @@ class Native:
             source = html.encode()
         except UnicodeEncodeError:
             source = html.encode("utf-8", "surrogatepass")
-        found = extract_bytes(source, recall=self.recall, markdown=self.markdown)
+        return self.extract_utf8(source, url)
+
+    def extract_utf8(self, html: bytes, url: str | None) -> Extracted:
+        """Return what `extract` does of a page given as UTF-8."""
+        found = extract_bytes(html, recall=self.recall, markdown=self.markdown)
         stated = found.statements
         return Extracted(
             found.text, stated.title, stated.language, found.confidence, stated.author, stated.date, self.name

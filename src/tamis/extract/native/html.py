@@ -12,22 +12,43 @@ from typing import Any
 
 import numpy as np
 
+from tamis.extract.native import layout
 from tamis.extract.native import names as n
-from tamis.extract.native.layout import (
-    BLOCK, BLOCKS, CLASS, CLASS_PATH, CLASS_TOKEN_COUNT, CLASSES, CONTEXT, DEPTH, DIGITLESS, ELEMENT, ELEMENTS, END,
-    EVENT_JSON, EVENT_TITLE, FIRST_TOKEN, LINK_BYTES, LINKS, PARENT, SECTION, SOURCE, START, TAG, TAG_PATH,
-    TEXT_BYTES, TOKEN_COUNT, TOKENS,
-)  # fmt: skip
 from tamis.extract.native.markup import (
-    bogus_end, comment_end, is_letter, is_space, look_up, raw_end, read_attributes, read_reference,
-)  # fmt: skip
+    bogus_end,
+    comment_end,
+    is_letter,
+    is_space,
+    look_up,
+    raw_end,
+    read_attributes,
+    read_reference,
+)
 from tamis.extract.native.tags import (
-    SALT_CLASS, SALT_ID, SALT_ITEM, SALT_ROLE, add_tokens, digitless_hash, is_hidden, is_json, note, path_hash,
+    MOST_CLASSES,
+    MOST_TOKENS,
+    SALT_ID,
+    SALT_ITEM,
+    SALT_ROLE,
+    add_tokens,
+    is_hidden,
+    is_json,
+    note,
+    number_class,
+    path_hash,
     read_statement,
-)  # fmt: skip
+)
 from tamis.extract.native.words import (
-    ONES, PADDING, first, is_blank, is_byte, load, read_word, skip_blank, span_hash, store,
-)  # fmt: skip
+    ONES,
+    PADDING,
+    first,
+    is_blank,
+    is_byte,
+    load,
+    read_word,
+    skip_blank,
+    store,
+)
 from tamis.text.kernel import proven_kernel
 
 # Elements open at once; Chrome's parser has the same bound.
@@ -37,9 +58,6 @@ BLOCK_STEPS = ((8_192, 0), (16_384, 512), (1 << 62, 16_384))
 MAX_ELEMENTS = 1 << 20
 MAX_TOKENS = 1 << 22
 MAX_EVENTS = 64
-# A class attribute seen before on the page is not taken apart again; so many are remembered.
-MAX_CLASSES = 4096
-_MAX_ELEMENT_TOKENS = 24
 _AMPERSANDS, _LESS_THANS = 0x26 * ONES, 0x3C * ONES
 # 0xC2 begins the no-break space and the soft hyphen.
 _C2S = -0x3D3D3D3D3D3D3D3E
@@ -81,13 +99,13 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
     opened = np.zeros(len(table), np.int64)
     spans = np.empty((n.ATTRIBUTE_COUNT, 2), np.int64)
     scratch = np.empty(64, np.uint8)
-    seen = np.zeros((2 * MAX_CLASSES, 2), np.int64)
+    seen = np.zeros((2 * MOST_CLASSES, 2), np.int64)
     counts[:] = 0
     classes[0] = 0
-    class_count, class_token_count = 1, 0
+    counts[layout.CLASSES] = 1
     elements[0] = 0
-    elements[0, PARENT] = -1
-    elements[0, TAG_PATH] = elements[0, CLASS_PATH] = n.FNV_START
+    elements[0, layout.PARENT] = -1
+    elements[0, layout.TAG_PATH] = elements[0, layout.CLASS_PATH] = n.FNV_START
     tags[0] = hashes[0] = rows[0] = contexts[0] = 0
     element_count, token_count, block_count = 1, 0, 0
     depth = overflow = 0
@@ -151,19 +169,19 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
                     if block_count < BLOCK_STEPS[step][0]:
                         break
                 full = block_count >= len(blocks)
-                if block_count > 0 and (full or out - blocks[block_count - 1, START] < least):
+                if block_count > 0 and (full or out - blocks[block_count - 1, layout.START] < least):
                     separator = 2
                 else:
                     if block_count > 0:
                         close = out
-                        while close > blocks[block_count - 1, START] and text[close - 1] <= 32:
+                        while close > blocks[block_count - 1, layout.START] and text[close - 1] <= 32:
                             close -= 1
-                        blocks[block_count - 1, END] = close
-                    blocks[block_count, START] = begun = out
-                    blocks[block_count, ELEMENT] = rows[depth]
-                    blocks[block_count, LINK_BYTES] = 0
-                    blocks[block_count, LINKS] = 0
-                    blocks[block_count, SOURCE] = at
+                        blocks[block_count - 1, layout.END] = close
+                    blocks[block_count, layout.START] = begun = out
+                    blocks[block_count, layout.ELEMENT] = rows[depth]
+                    blocks[block_count, layout.LINK_BYTES] = 0
+                    blocks[block_count, layout.LINKS] = 0
+                    blocks[block_count, layout.SOURCE] = at
                     block_count += 1
                     separator = 0
                 pending = False
@@ -192,9 +210,9 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
                 out += 8
                 at += 8
         if out > begun and context & n.IN_LINK:
-            blocks[block_count - 1, LINK_BYTES] += out - begun
+            blocks[block_count - 1, layout.LINK_BYTES] += out - begun
             if links != counted_links:
-                blocks[block_count - 1, LINKS] += 1
+                blocks[block_count - 1, layout.LINKS] += 1
                 counted_links = links
         if at >= end:
             break
@@ -274,10 +292,10 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
         if kind == n.RAW:
             after = raw_end(data, at, end, name, tag == n.TAG_SCRIPT)
             if tag == n.TAG_TITLE and not titled:
-                note(events, counts, EVENT_TITLE, at, after)
+                note(events, counts, layout.EVENT_TITLE, at, after)
                 titled = True
             elif tag == n.TAG_SCRIPT and is_json(data, spans):
-                note(events, counts, EVENT_JSON, at, after)
+                note(events, counts, layout.EVENT_JSON, at, after)
             at = after
             continue
         closes = table[tag, n.CLOSES]
@@ -331,33 +349,21 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
         if element_count < len(elements):
             row = element_count
             element_count += 1
-            elements[row, PARENT] = above
-            elements[row, TAG] = tag
-            elements[row, CONTEXT] = context
-            elements[row, TOKENS] = token_count
-            elements[row, DEPTH] = depth + 1
-            elements[row, BLOCK] = row if kind == n.BLOCK else elements[above, BLOCK]
-            elements[row, SECTION] = row if table[tag, n.CONTEXT] & n.SECTIONING else elements[above, SECTION]
+            elements[row, layout.PARENT] = above
+            elements[row, layout.TAG] = tag
+            elements[row, layout.CONTEXT] = context
+            elements[row, layout.TOKENS] = token_count
+            elements[row, layout.DEPTH] = depth + 1
+            elements[row, layout.BLOCK] = row if kind == n.BLOCK else elements[above, layout.BLOCK]
+            elements[row, layout.SECTION] = (
+                row if table[tag, n.CONTEXT] & n.SECTIONING else elements[above, layout.SECTION]
+            )
             number = 0
             start, stop = spans[n.CLASS, 0], spans[n.CLASS, 1]
             if 0 <= start < stop:
-                found = span_hash(data, start, stop)
-                place = found & (2 * MAX_CLASSES - 1)
-                while seen[place, 0] != 0 and seen[place, 0] != found:
-                    place = (place + 1) & (2 * MAX_CLASSES - 1)
-                number = seen[place, 1]
-                if seen[place, 0] == 0 and class_count < len(classes):
-                    number = class_count
-                    most = min(class_token_count + _MAX_ELEMENT_TOKENS, len(class_tokens))
-                    classes[number, FIRST_TOKEN] = class_token_count
-                    classes[number, DIGITLESS] = digitless_hash(data, start, stop)
-                    class_token_count = add_tokens(data, start, stop, SALT_CLASS, class_tokens, class_token_count, most)
-                    class_count += 1
-                    if class_count < MAX_CLASSES:
-                        seen[place, 0] = found
-                        seen[place, 1] = number
-            elements[row, CLASS] = number
-            most = min(token_count + _MAX_ELEMENT_TOKENS, len(tokens))
+                number = number_class(data, start, stop, seen, classes, class_tokens, counts)
+            elements[row, layout.CLASS] = number
+            most = min(token_count + MOST_TOKENS, len(tokens))
             if spans[n.ID, 0] >= 0:
                 token_count = add_tokens(data, spans[n.ID, 0], spans[n.ID, 1], SALT_ID, tokens, token_count, most)
             if spans[n.ROLE, 0] >= 0:
@@ -365,9 +371,9 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
             if spans[n.ITEMPROP, 0] >= 0:
                 place = spans[n.ITEMPROP, 0]
                 token_count = add_tokens(data, place, spans[n.ITEMPROP, 1], SALT_ITEM, tokens, token_count, most)
-            elements[row, TAG_PATH] = path_hash(elements[above, TAG_PATH], name)
-            path = path_hash(elements[above, CLASS_PATH], name)
-            elements[row, CLASS_PATH] = path_hash(path, classes[number, DIGITLESS]) if number else path
+            elements[row, layout.TAG_PATH] = path_hash(elements[above, layout.TAG_PATH], name)
+            path = path_hash(elements[above, layout.CLASS_PATH], name)
+            elements[row, layout.CLASS_PATH] = path_hash(path, classes[number, layout.DIGITLESS]) if number else path
         depth += 1
         tags[depth] = tag
         hashes[depth] = name
@@ -375,12 +381,10 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
         contexts[depth] = context
         opened[tag] += 1
     if block_count > 0:
-        while out > blocks[block_count - 1, START] and text[out - 1] <= 32:
+        while out > blocks[block_count - 1, layout.START] and text[out - 1] <= 32:
             out -= 1
-        blocks[block_count - 1, END] = out
-    counts[ELEMENTS] = element_count
-    counts[TOKEN_COUNT] = token_count
-    counts[CLASSES] = class_count
-    counts[CLASS_TOKEN_COUNT] = class_token_count
-    counts[BLOCKS] = block_count
-    counts[TEXT_BYTES] = out
+        blocks[block_count - 1, layout.END] = out
+    counts[layout.ELEMENTS] = element_count
+    counts[layout.TOKEN_COUNT] = token_count
+    counts[layout.BLOCKS] = block_count
+    counts[layout.TEXT_BYTES] = out

@@ -8,19 +8,26 @@ import numpy as np
 
 from tamis.extract.native import names as n
 from tamis.extract.native.layout import (
+    CLASS_TOKEN_COUNT,
+    CLASSES,
+    DIGITLESS,
     EVENT_CANONICAL,
     EVENT_LANGUAGE,
     EVENT_LICENCE,
     EVENT_TIME,
     EVENTS,
+    FIRST_TOKEN,
     FROM,
     KIND,
     TO,
 )  # fmt: skip
 from tamis.extract.native.markup import is_letter, is_space, look_up, value_hash
+from tamis.extract.native.words import span_hash
 from tamis.text.inline import inlined
 from tamis.text.kernel import kernel, proven_kernel
 
+# Tokens of one element that are read, and class attributes of one page that are remembered.
+MOST_TOKENS, MOST_CLASSES = 24, 4096
 # Salts that keep tokens of attributes apart.
 SALT_TAG, SALT_ID, SALT_ROLE, SALT_ITEM, SALT_CLASS, SALT_PART = 11, 12, 13, 14, 15, 16
 
@@ -100,6 +107,31 @@ def digitless_hash(data: Any, start: Any, end: Any) -> Any:
         if not 48 <= byte <= 57:
             found = ((found ^ byte) * n.FNV_PRIME) & n.HASH_MASK
     return found
+
+
+# Bounds: places are masked, and `seen` has twice MOST_CLASSES rows; the other tables are compared with their length.
+@proven_kernel
+def number_class(data: Any, start: Any, end: Any, seen: Any, classes: Any, class_tokens: Any, counts: Any) -> Any:
+    """Return the number of a class attribute, which is taken apart when it is first seen on the page; 0 if too many."""
+    found = span_hash(data, start, end)
+    place = found & (2 * MOST_CLASSES - 1)
+    while seen[place, 0] != 0 and seen[place, 0] != found:
+        place = (place + 1) & (2 * MOST_CLASSES - 1)
+    if seen[place, 0] != 0:
+        return seen[place, 1]
+    number = counts[CLASSES]
+    if number >= len(classes):
+        return np.int64(0)
+    count = counts[CLASS_TOKEN_COUNT]
+    classes[number, FIRST_TOKEN] = count
+    classes[number, DIGITLESS] = digitless_hash(data, start, end)
+    most = min(count + MOST_TOKENS, len(class_tokens))
+    counts[CLASS_TOKEN_COUNT] = add_tokens(data, start, end, SALT_CLASS, class_tokens, count, most)
+    counts[CLASSES] = number + 1
+    if number < MOST_CLASSES:
+        seen[place, 0] = found
+        seen[place, 1] = number
+    return number
 
 
 @kernel
