@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tamis.text.encoding import Decoded, charset_of, declared, decode
+from tamis.text.encoding import Decoded, as_utf8, charset_of, declared, decode, is_utf8
 
 PROSE = dict(
     line.split("\t") for line in (Path(__file__).parent / "charset_prose.tsv").read_text("utf-8").splitlines()[1:]
@@ -171,3 +171,22 @@ def test_utf8_round_trips(text: str) -> None:
     if clean.startswith("\ufeff") or "\x1b" in clean:
         return
     assert decode(clean.encode()).text == clean
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.one_of(st.binary(max_size=60), st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass"))))
+def test_validity_is_told_as_the_decoder_tells_it(data: bytes) -> None:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        assert not is_utf8(data)
+    else:
+        assert is_utf8(data)
+    assert as_utf8(data) == decode(data).text.encode()
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_page_as_utf8_is_its_text(encoding: str) -> None:
+    _, data = page(encoding, meta=True)
+    assert as_utf8(data, header_charset="utf-8") == decode(data, header_charset="utf-8").text.encode()
+    assert (as_utf8(data) is data) == (encoding == "utf-8")

@@ -21,7 +21,7 @@ from tamis.pipeline.settings import Settings
 from tamis.pipeline.storage import InputFiles
 from tamis.pipeline.texts import Texts
 from tamis.schema import EXTRACTED, TEXT, UNDETERMINED
-from tamis.text.encoding import decode
+from tamis.text.encoding import as_utf8, decode
 from tamis.warc.reader import Reader
 from tamis.warc.record import Record
 
@@ -88,7 +88,7 @@ class Extraction:
 
     def _texts(self, pages: list[Page]) -> Iterator[tuple[Page, str | None, str, str, str | None]]:
         """Yield (page, title, text, reason, detail) for each page; the reason is empty where there is text."""
-        html = ((decode(page.payload, header_charset=page.charset).text, page.url) for page in pages if page.html)
+        html = ((as_utf8(page.payload, header_charset=page.charset), page.url) for page in pages if page.html)
         extracted = models.page_extractor(self.settings.extract).many(html) if any(p.html for p in pages) else iter(())
         for page in pages:
             if not page.html:

@@ -47,8 +47,8 @@ class PageExtractor:
         )
         self.version = load(settings.extractor, dict(settings.options)).version
 
-    def many(self, pages: Iterable[tuple[str, str | None]]) -> Iterator[Extracted | Failure]:
-        """Yield what became of each (html, url), in order."""
+    def many(self, pages: Iterable[tuple[str | bytes, str | None]]) -> Iterator[Extracted | Failure]:
+        """Yield what became of each (html, url), in order; html is text or UTF-8."""
         return self._sandbox.extract_many(pages)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
+import struct
 from dataclasses import dataclass
 from importlib import resources
 
@@ -111,6 +112,25 @@ def decode(data: bytes, *, header_charset: str | None = None) -> Decoded:
     if b"\x00" in data or b"\x1b" in data:
         return _seven_bit(data, text, header_charset)
     return Decoded(text, "utf-8", "utf-8")
+
+
+def as_utf8(data: bytes, *, header_charset: str | None = None) -> bytes:
+    """Return what `decode` makes of a page, as UTF-8: `data` itself where it is that already, as most pages are."""
+    plain = b"\x00" not in data and b"\x1b" not in data and not data.startswith(_BOMS[0][0])
+    return data if plain and is_utf8(data) else decode(data, header_charset=header_charset).text.encode()
+
+
+def is_utf8(data: bytes) -> bool:
+    """Return whether the bytes are valid UTF-8, without decoding them."""
+    import pyarrow as pa
+
+    whole = pa.py_buffer(struct.pack("<qq", 0, len(data)))
+    column = pa.LargeStringArray.from_buffers(1, whole, pa.py_buffer(data))
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _decoded(data: bytes, name: str, rule: str) -> Decoded:
