@@ -26,6 +26,7 @@ from tamis.pipeline.settings import (
     Settings,
     TokenizeSettings,
 )
+from tamis.scoring.options import ScoringOptions
 
 if TYPE_CHECKING:
     from tamis.filters.chain import Chain
@@ -44,6 +45,7 @@ SECTIONS = (
     "langid",
     "filters",
     "perplexity",
+    "scoring",
     "dedup",
     "tokenize",
     "output",
@@ -88,6 +90,7 @@ class Recipe:
             tokenize=self._tokenize(),
             output=self._section("output", OutputSettings, {}),
             perplexity=scoring,
+            scoring=self._scoring(),
         )
 
     def _table(self, name: str) -> dict[str, Any]:
@@ -142,6 +145,18 @@ class Recipe:
         if "bundles" not in self._table("perplexity"):
             raise ConfigError("[perplexity] names no bundles.", "Give bundles = a folder, or a list of folders.")
         return self._section("perplexity", PerplexitySettings, {"bundles": self._bundles})
+
+    def _scoring(self) -> ScoringOptions | None:
+        if "scoring" not in self.tables:
+            return None
+        if "model" not in self._table("scoring"):
+            raise ConfigError("[scoring] names no model.", "Give model = a local folder, or a fastText file.")
+        convert: dict[str, Callable[[Any], Any]] = {
+            "model": lambda value: str(self.folder / str(value)),
+            "keep_percent": _percent,
+            "cutoff": lambda value: _bound("scoring.cutoff", value),
+        }
+        return self._section("scoring", ScoringOptions, convert)
 
     def _bundles(self, value: Any) -> dict[str, str]:
         return find_bundles(self.folder / path for path in ([value] if isinstance(value, str) else value))
@@ -203,6 +218,11 @@ def _bound(where: str, value: Any) -> float | PerLanguage:
         overrides = {_resolve_language(code): float(number) for code, number in value.items() if code != "default"}
         return PerLanguage(float(value.get("default", 0.0)), overrides)
     raise ConfigError(f"{where} is {value!r}.", "Give a number, or a table of numbers by language with a default.")
+
+
+def _percent(value: Any) -> float | PerLanguage:
+    """Of languages that a table does not name, everything stays."""
+    return _bound("scoring.keep_percent", {"default": 100.0, **value} if isinstance(value, Mapping) else value)
 
 
 def _least(value: Any) -> float | PerLanguage | str:

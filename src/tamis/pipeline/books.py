@@ -10,6 +10,7 @@ from tamis.errors import BooksError
 from tamis.pipeline.documents import DOCUMENTS, dedup_steps
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.perplexity import steps as scored
+from tamis.pipeline.scoring import score_steps
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.sift import LANGUAGE
 from tamis.pipeline.tokens import TOKENIZE
@@ -22,7 +23,8 @@ def ledger_steps(settings: Settings) -> list[str]:
     """Return the steps of the ledger in the order a document passes them."""
     url = ["url"] if settings.url else []
     filters = [chain.name for chain in settings.filters]
-    return ["read", *url, "extract", "langid", LANGUAGE, *filters, *dedup_steps(settings), *scored(settings), TOKENIZE]
+    last = [*score_steps(settings.scoring), *scored(settings)]
+    return ["read", *url, "extract", "langid", LANGUAGE, *filters, *dedup_steps(settings), *last, TOKENIZE]
 
 
 def collect(receipts: Sequence[Receipt], settings: Settings) -> Ledger:

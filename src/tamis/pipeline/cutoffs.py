@@ -94,8 +94,8 @@ def cutoff(found: Distribution, language: str, options: ScoringOptions, higher: 
 
     Of n documents the best ⌈n · keep_percent⌉ stay, and those as good as the last of them.
     """
-    if options.at_least is not None:
-        bound = options.at_least
+    if options.cutoff is not None:
+        bound = options.cutoff
         return bound.of(language) if isinstance(bound, PerLanguage) else float(bound)
     if options.keep_percent is None or not found.documents:
         return None

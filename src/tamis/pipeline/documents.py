@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from tamis.budget.ledger import Ledger
 from tamis.columns import cut as cut_batch
 from tamis.columns import put
+from tamis.pipeline import scoring
 from tamis.pipeline.curate import sifted_path
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.manifest import Receipt
@@ -62,7 +63,7 @@ def schema(settings: Settings) -> pa.Schema:
     signals = [field for field in survivors(settings) if field.name not in (*names, BUCKET)]
     texts = [EXTRACTED.field(name) for name in ("text", "source_bytes", "bytes", "chars", "tokens")]
     made = [pa.field(BUCKET, pa.large_string()), pa.field("cluster_size", pa.int64())]
-    return pa.schema([*fixed, *texts, *made, *signals])
+    return pa.schema([*fixed, *texts, *made, *signals, *scoring.fields(settings.scoring)])
 
 
 @dataclass(frozen=True)
@@ -75,24 +76,30 @@ class Finish:
 
     def __call__(self, shard: Shard) -> tuple[Receipt, ...]:
         """Write one unit's documents; returns its receipt, whose facts list each language's row groups."""
-        ledger, drops = Ledger(dedup_steps(self.settings)), Drops(self.settings.output)
-        kept = self._cut(self._judge(shard, ledger, drops), shard, ledger, drops)
+        steps = [*dedup_steps(self.settings), *scoring.score_steps(self.settings.scoring)]
+        ledger, drops = Ledger(steps), Drops(self.settings.output)
+        judge = scoring.judge(self.settings.scoring, self.storage, shard.name)
+        kept = self._cut(self._judge(shard, ledger, drops, judge), shard, ledger, drops)
+        if judge is not None:
+            kept = [judge.passed(batch, ledger, drops) for batch in kept]
         if self.settings.perplexity is not None:
             book(ledger, kept)
         with self.storage.create(documents_path(shard.name)) as sink:
             facts = self._write(kept, sink)
         files = [sink.entry(documents_path(shard.name))]
-        if self.settings.dedup:
+        if steps:
             files.append(drops.write(self.storage, f"dropped/{shard.name}-{DEDUP}.parquet"))
         return (Receipt(DOCUMENTS, shard.name, shard.fingerprint, tuple(ledger.rows()), tuple(files), facts),)
 
-    def _judge(self, shard: Shard, ledger: Ledger, drops: Drops) -> list[pa.RecordBatch]:
+    def _judge(self, shard: Shard, ledger: Ledger, drops: Drops, judge: scoring.Judge | None) -> list[pa.RecordBatch]:
         verdicts = self._verdicts(shard)
         kept, start = [], 0
         with opened(self.storage, sifted_path(shard.name)) as file:
             reader = pa.ipc.open_file(file)
             for index in range(reader.num_record_batches):
                 batch = reader.get_batch(index)
+                if judge is not None:
+                    batch = judge.scored(batch, start)
                 kept.append(self._split(batch, verdicts, start, ledger, drops))
                 start += batch.num_rows
         return kept

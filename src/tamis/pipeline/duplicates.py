@@ -4,53 +4,52 @@ of that to each partition, resolve says who goes, and verdict tells each unit. E
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tamis.dedup.bands import BUCKETS, candidates
-from tamis.dedup.components import MEMBERS, Buckets, Components, find_components
+from tamis.dedup.components import MEMBERS, Buckets, Components, Wanted, find_components
 from tamis.dedup.documents import Docs, document_ids, rows_of, units_of
 from tamis.dedup.drops import combine, of_unit
 from tamis.dedup.estimate import held
 from tamis.dedup.exact import exact_duplicates, url_duplicates
-from tamis.dedup.lines import COUNTED, common_lines, counted_lines
+from tamis.dedup.external import ExternalComponents
 from tamis.dedup.options import DedupOptions, band_names
 from tamis.dedup.ranking import priorities, rank_column
 from tamis.dedup.regroup import Regrouped, regroup, shingle_sets
 from tamis.dedup.urls import url_keys
 from tamis.dedup.verdicts import resolve
+from tamis.pipeline.arrowfiles import batches_of, path_of, table_of, verdicts_path, write_file
 from tamis.pipeline.clusters import Reads, found_clusters
 from tamis.pipeline.curate import WORK_FILE, sifted_path, signatures_path
 from tamis.pipeline.dedupplan import CLUSTER, COMMON, COUNT, EXACT, PAIR, REGROUP, RESOLVE, VERDICT
 from tamis.pipeline.documents import VERDICTS
 from tamis.pipeline.manifest import Receipt
-from tamis.pipeline.repeats import common_path, kept_texts
+from tamis.pipeline.repeats import count_lines, find_common
+from tamis.pipeline.scoring import scores_path
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.shelf import Shelf, stock
 from tamis.pipeline.storage import FileEntry, Storage
 from tamis.pipeline.survivors import Survivors
 from tamis.pipeline.verified import opened
+from tamis.pipeline.whereabouts import WHERE, by_group
 
 Stream = Iterator[tuple[int, pa.RecordBatch]]
-Parts = npt.NDArray[np.uint16]
 
 REASONS = {"exact": "exact_duplicate", "near": "near_duplicate", "url": "url_duplicate"}
 # Partitions written at once: a file each, below the 256 files that a process may always open.
 OPEN_PARTS = 128
 # Documents whose shingles are made at once.
 _SET_ROWS = 4096
-
-# Which documents of a group of units are resolved, and where.
-WHERE = pa.schema([pa.field("doc", pa.uint64(), nullable=False), pa.field("part", pa.uint16(), nullable=False)])
 
 # One row per removed document, by unit and row; `cluster` numbers the kept document.
 PROVENANCE_FILE = "duplicates.parquet"
@@ -67,15 +66,6 @@ PROVENANCE = pa.schema(
 )
 
 
-def verdicts_path() -> str:
-    """Where the cluster step's answer lies: one record batch per unit, in manifest order."""
-    return "work/verdict/all.arrow"
-
-
-def _path(step: str, shard: str) -> str:
-    return f"work/{step}/{shard}.arrow"
-
-
 def _index(group: str) -> str:
     return f"work/{REGROUP}/{group}.index.arrow"
 
@@ -85,23 +75,25 @@ class Deduplicate:
     """The work of the dedup shards. Payloads have `units`: their names in manifest order.
 
     `memory` in bytes bounds the process that does one shard, its libraries included, from half a gigabyte up; below,
-    half of it is for what is sorted and compared at once. The answer does not depend on it.
+    half of it is for what is sorted and compared at once. The answer does not depend on it. `scored` names the column
+    that a model's scores are to be, which lie in files of their own until documents are written.
     """
 
     options: DedupOptions
     storage: Storage
     memory: int = 1 << 30
+    scored: str = ""
 
     def __call__(self, shard: Shard) -> tuple[Receipt, ...]:
         """Do one shard; returns its receipt."""
-        does = {
+        does: dict[str, Callable[[Shard, Path], tuple[list[FileEntry], dict[str, Any]]]] = {
             PAIR: self._pair,
             CLUSTER: self._cluster,
             REGROUP: self._regroup,
             RESOLVE: self._resolve,
             VERDICT: self._verdict,
-            COUNT: self._count,
-            COMMON: self._common,
+            COUNT: partial(count_lines, self.options, self.storage, self.memory),
+            COMMON: partial(find_common, self.options, self.storage, self.memory),
         }
         work = does[shard.step]
         with tempfile.TemporaryDirectory(prefix="tamis-dedup-") as folder:
@@ -110,13 +102,13 @@ class Deduplicate:
 
     def _pair(self, shard: Shard, scratch: Path) -> tuple[list[FileEntry], dict[str, Any]]:
         band, shelf = shard.payload["band"], self._shelf(shard.payload["units"])
-        path = _path(PAIR, shard.name)
+        path = path_of(PAIR, shard.name)
         if band is None:
             table = self._exact(shelf, scratch)
-            return [self._write(path, table.schema, table.to_batches())], {"documents": table.num_rows}
+            return [write_file(self.storage, path, table.schema, table.to_batches())], {"documents": table.num_rows}
         signed = _Passes(self, shelf, ("language", band_names(self.options)[band]))
         batches = candidates(signed, band, self.options, memory=held(self.memory), scratch=scratch)
-        entry = self._write(path, BUCKETS, batches)
+        entry = write_file(self.storage, path, BUCKETS, batches)
         return [entry], {"documents": entry.rows}
 
     def _exact(self, shelf: Shelf, scratch: Path) -> pa.Table:
@@ -172,39 +164,41 @@ class Deduplicate:
                 for number in range(reader.num_record_batches):
                     yield index, reader.get_batch(number)
 
-    def _cluster(self, shard: Shard, _: Path) -> tuple[list[FileEntry], dict[str, Any]]:
-        exact = self._read(_path(PAIR, EXACT))
-        parts = [_path(CLUSTER, name) for name in shard.payload["parts"]]
+    def _cluster(self, shard: Shard, scratch: Path) -> tuple[list[FileEntry], dict[str, Any]]:
+        exact = table_of(self.storage, path_of(PAIR, EXACT))
+        parts = [path_of(CLUSTER, name) for name in shard.payload["parts"]]
 
         def buckets() -> Iterator[pa.RecordBatch]:
             for name in shard.payload["bands"]:
-                yield from self._batches(_path(PAIR, name))
+                yield from batches_of(self.storage, path_of(PAIR, name))
 
-        components = find_components(buckets, exclude=exact.column("doc").to_numpy())
-        shelf = self._shelf(shard.payload["units"])
+        gone, shelf = exact.column("doc").to_numpy(), self._shelf(shard.payload["units"])
+        components = self._components(buckets, gone, scratch)
         wanted = None
         if shelf.first:
             # What is among earlier runs alone was decided there, save for what a new document is a copy of.
-            kept = exact.column("kept_doc").to_numpy()[shelf.is_new(exact.column("doc").to_numpy())]
-            wanted = np.concatenate([kept, components.docs[shelf.is_new(components.docs)]])
-        files = [*self._write_where(shard, shelf, *components.members(len(parts), wanted=wanted))]
+            kept = np.unique(exact.column("kept_doc").to_numpy()[shelf.is_new(gone)])
+            wanted = lambda docs: shelf.is_new(docs) | np.isin(docs, kept)  # noqa: E731
+        groups = shard.payload["groups"]
+        found = by_group(components.members(len(parts), wanted=wanted), len(groups), len(shelf.places))
+        files = [
+            write_file(self.storage, path_of(CLUSTER, name), WHERE, batches)
+            for name, batches in zip(groups, found, strict=True)
+        ]
         for first in range(0, len(parts), OPEN_PARTS):
             some = range(first, min(first + OPEN_PARTS, len(parts)))
             files += self._split(components, buckets, parts, some, wanted)
         return files, {}
 
-    def _write_where(self, shard: Shard, shelf: Shelf, docs: Docs, parts: Parts) -> Iterator[FileEntry]:
-        """Write which documents of each group of units are resolved where."""
-        groups = shard.payload["groups"]
-        bounds = [index * len(shelf.places) // len(groups) << 32 for index in range(len(groups) + 1)]
-        begins = np.searchsorted(docs, np.array(bounds, np.uint64)).tolist()
-        for name, begin, end in zip(groups, begins, begins[1:], strict=False):
-            batch = pa.record_batch([docs[begin:end], parts[begin:end]], schema=WHERE)
-            yield self._write(_path(CLUSTER, name), WHERE, [batch])
+    def _components(self, buckets: Buckets, gone: Docs, scratch: Path) -> Components | ExternalComponents:
+        """Return the components: in memory where they fit, else by rounds over sorted files."""
+        room = held(self.memory)
+        found = find_components(buckets, exclude=gone, limit=room)
+        return found or ExternalComponents(buckets, gone, memory=room, scratch=scratch)
 
     def _regroup(self, shard: Shard, _: Path) -> tuple[list[FileEntry], dict[str, Any]]:
         """Write the shingle sets of a group's documents by partition, and beside them which batch is whose."""
-        path, of = _path(REGROUP, shard.name), []
+        path, of = path_of(REGROUP, shard.name), []
         with ExitStack() as stack:
             read = regroup(self._sets(shard, stack))
             first = next(read, None)
@@ -216,14 +210,14 @@ class Deduplicate:
                 writer.write_batch(batch)
                 sink.rows += batch.num_rows
         index = pa.record_batch([np.array(of, np.uint16)], ["part"])
-        return [sink.entry(path), self._write(_index(shard.name), index.schema, [index])], {}
+        return [sink.entry(path), write_file(self.storage, _index(shard.name), index.schema, [index])], {}
 
     def _sets(self, shard: Shard, stack: ExitStack) -> Iterator[pa.RecordBatch]:
         """Yield (doc, part, set) of a group's documents, and `priority` where the survivor is not simply the first."""
         shelf = self._shelf(shard.payload["units"])
         read = stack.enter_context(self._column(shelf, "set" if self.options.stored else "text"))
         rank = self._rank(shelf, stack)
-        for batch in self._batches(_path(CLUSTER, shard.name)):
+        for batch in batches_of(self.storage, path_of(CLUSTER, shard.name)):
             for start in range(0, batch.num_rows, _SET_ROWS):
                 rows = batch.slice(start, _SET_ROWS)
                 docs = rows.column("doc").to_numpy()
@@ -232,7 +226,12 @@ class Deduplicate:
                 yield rows if rank is None else rows.append_column("priority", rank(docs))
 
     def _split(
-        self, components: Components, buckets: Buckets, parts: list[str], some: range, wanted: Docs | None
+        self,
+        components: Components | ExternalComponents,
+        buckets: Buckets,
+        parts: list[str],
+        some: range,
+        wanted: Wanted | None,
     ) -> list[FileEntry]:
         """Write some of the partitions, in one pass over the buckets."""
         with ExitStack() as stack:
@@ -248,24 +247,26 @@ class Deduplicate:
         return [sink.entry(parts[part]) for part, sink in sinks.items()]
 
     def _resolve(self, shard: Shard, scratch: Path) -> tuple[list[FileEntry], dict[str, Any]]:
-        members = self._batches(_path(CLUSTER, shard.name))
+        members = batches_of(self.storage, path_of(CLUSTER, shard.name))
         sets = Regrouped(self._regrouped(shard.payload["groups"], shard.payload["parts"].index(shard.name)))
         near = resolve(members, sets, self.options, memory=held(self.memory), scratch=scratch)
-        return [self._write(_path(RESOLVE, shard.name), near.schema, near.to_batches())], {"documents": near.num_rows}
+        return [write_file(self.storage, path_of(RESOLVE, shard.name), near.schema, near.to_batches())], {
+            "documents": near.num_rows
+        }
 
     def _regrouped(self, groups: Sequence[str], part: int) -> Iterator[pa.RecordBatch]:
         for name in groups:
-            of = self._read(_index(name)).column("part").to_numpy()
+            of = table_of(self.storage, _index(name)).column("part").to_numpy()
             mine = np.flatnonzero(of == part).tolist()
             if mine:
-                with opened(self.storage, _path(REGROUP, name)) as file:
+                with opened(self.storage, path_of(REGROUP, name)) as file:
                     reader = pa.ipc.open_file(file)
                     for number in mine:
                         yield reader.get_batch(number)
 
     def _verdict(self, shard: Shard, _: Path) -> tuple[list[FileEntry], dict[str, Any]]:
-        near = pa.concat_tables([self._read(_path(RESOLVE, name)) for name in shard.payload["parts"]])
-        drops = combine(self._read(_path(PAIR, EXACT)), near).combine_chunks()
+        near = pa.concat_tables([table_of(self.storage, path_of(RESOLVE, name)) for name in shard.payload["parts"]])
+        drops = combine(table_of(self.storage, path_of(PAIR, EXACT)), near).combine_chunks()
         shelf = self._shelf(shard.payload["units"])
         keepers, first = np.unique(drops.column("kept_doc").to_numpy(), return_index=True)
         clusters = pa.table({"doc": keepers, "size": drops.column("size").to_numpy()[first]})
@@ -273,33 +274,10 @@ class Deduplicate:
         drops = drops.append_column("kept_id", self._ids(shelf, keepers).take(pa.array(place)))
         fresh = range(shelf.first, len(shelf.places))
         files = [
-            self._write(verdicts_path(), VERDICTS, (_of_unit(drops, clusters, unit) for unit in fresh)),
+            write_file(self.storage, verdicts_path(), VERDICTS, (_of_unit(drops, clusters, unit) for unit in fresh)),
             self._write_provenance(shelf, drops, fresh),
         ]
         return files, self._facts(shelf, drops, clusters)
-
-    def _count(self, shard: Shard, scratch: Path) -> tuple[list[FileEntry], dict[str, Any]]:
-        """Count the lines of a group's documents that stay, in how many of them each occurs."""
-        lines, units, groups = self.options.lines, shard.payload["units"], shard.payload["groups"]
-        assert lines is not None
-        begin, end = (place * len(units) // len(groups) for place in _place(groups, shard.name))
-
-        def texts() -> Stream:
-            with opened(self.storage, verdicts_path()) as file:
-                verdicts = pa.ipc.open_file(file)
-                for index in range(begin, end):
-                    for batch in kept_texts(self.storage, units[index], verdicts.get_batch(index)):
-                        yield index, batch
-
-        counted = counted_lines(texts(), lines, memory=held(self.memory), scratch=scratch)
-        return [self._write(_path(COUNT, shard.name), COUNTED, counted)], {}
-
-    def _common(self, shard: Shard, scratch: Path) -> tuple[list[FileEntry], dict[str, Any]]:
-        assert self.options.lines is not None
-        counted = (batch for name in shard.payload["groups"] for batch in self._batches(_path(COUNT, name)))
-        lines = common_lines(counted, self.options.lines, held(self.memory), scratch)
-        batch = pa.record_batch([lines], ["line"])
-        return [self._write(common_path(), batch.schema, [batch])], {"lines": batch.num_rows}
 
     def _facts(self, shelf: Shelf, drops: pa.Table, clusters: pa.Table) -> dict[str, Any]:
         return found_clusters(shelf, drops, clusters, self._column, self.options)
@@ -337,30 +315,10 @@ class Deduplicate:
         return unit >= shelf.first or storage.exists(sifted_path(name))
 
     def _column(self, shelf: Shelf, name: str) -> AbstractContextManager[Reads]:
-        """Return what reads a column of the survivors, or of their signatures, by document number."""
+        """Return what reads a column of the survivors, of their signatures or scores, by document number."""
+        if name == self.scored:
+            return Survivors(shelf.places, "rank", scores_path)
         return Survivors(shelf.places, name, signatures_path if name in ("set", "language") else sifted_path)
-
-    def _write(self, path: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> FileEntry:
-        with self.storage.create(path) as sink, pa.ipc.new_file(sink, schema, options=WORK_FILE) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-                sink.rows += batch.num_rows
-        return sink.entry(path)
-
-    def _batches(self, path: str) -> Iterator[pa.RecordBatch]:
-        with opened(self.storage, path) as file:
-            reader = pa.ipc.open_file(file)
-            for number in range(reader.num_record_batches):
-                yield reader.get_batch(number)
-
-    def _read(self, path: str) -> pa.Table:
-        with opened(self.storage, path) as file:
-            return pa.ipc.open_file(file).read_all()
-
-
-def _place(names: Sequence[str], name: str) -> tuple[int, int]:
-    place = list(names).index(name)
-    return place, place + 1
 
 
 def _of_unit(drops: pa.Table, clusters: pa.Table, unit: int) -> pa.RecordBatch:

@@ -13,6 +13,7 @@ from tamis.bounds import plain
 from tamis.errors import OutputError
 from tamis.pipeline import models
 from tamis.pipeline.manifest import NAME
+from tamis.pipeline.scoring import described as scored
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.step import digest
 from tamis.pipeline.storage import Storage
@@ -52,6 +53,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
         "language": {"model": settings.langid.model, **settings.language_options()},
         "filters": [{"name": chain.name, "rules": _rules(chain)} for chain in settings.filters],
         "dedup": asdict(settings.dedup) if settings.dedup else None,
+        "scoring": scored(settings.scoring) if settings.scoring else None,
         "tokenize": {"shard_tokens": settings.tokenize.shard_tokens, "separator": settings.tokenize.separator},
         "output": asdict(settings.output),
     }

@@ -7,14 +7,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tamis.dedup.options import DedupOptions
-from tamis.pipeline import models
+from tamis.pipeline import models, scoring
+from tamis.pipeline.arrowfiles import verdicts_path
 from tamis.pipeline.curate import EXTRACT, SIFT
 from tamis.pipeline.dedupplan import CLUSTER, COMMON, COUNT, PAIR, REGROUP, RESOLVE, VERDICT, plan_shards
 from tamis.pipeline.documents import DOCUMENTS
-from tamis.pipeline.duplicates import verdicts_path
 from tamis.pipeline.findings import AUDIT
 from tamis.pipeline.manifest import Manifest
 from tamis.pipeline.repeats import common_path
+from tamis.pipeline.scoring import CUTOFF, SCORE
 from tamis.pipeline.selected import KIND, spans
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
@@ -25,7 +26,7 @@ from tamis.pipeline.tokens import TOKENIZE, separator
 from tamis.warc.manifest import Source, Span, split
 
 DEDUP_STEPS = (PAIR, CLUSTER, REGROUP, RESOLVE, VERDICT, COUNT, COMMON)
-STEPS = (EXTRACT, SIFT, *DEDUP_STEPS, DOCUMENTS, TOKENIZE, AUDIT)
+STEPS = (EXTRACT, SIFT, *DEDUP_STEPS, SCORE, CUTOFF, DOCUMENTS, TOKENIZE, AUDIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Plan:
     documents: tuple[Shard, ...]
     tokenize: Step
     audit: tuple[Shard, ...] = ()
+    score: tuple[Shard, ...] = ()
+    cutoff: tuple[Shard, ...] = ()
 
     @property
     def units(self) -> list[str]:
@@ -51,7 +54,8 @@ class Plan:
 
     def steps(self) -> dict[str, tuple[Shard, ...]]:
         """Return the planned units by step, in order."""
-        steps = {EXTRACT: self.extract, SIFT: self.sift, **self.dedup, DOCUMENTS: self.documents}
+        scored = {SCORE: self.score, CUTOFF: self.cutoff} if self.score else {}
+        steps = {EXTRACT: self.extract, SIFT: self.sift, **self.dedup, **scored, DOCUMENTS: self.documents}
         return steps | ({AUDIT: self.audit} if self.audit else {})
 
 
@@ -60,18 +64,25 @@ def make(sources: Sequence[Source], settings: Settings, files: InputFiles) -> Pl
     steps = _steps(settings)
     extract = tuple(_units(sources, steps[EXTRACT], settings, files))
     sift = tuple(Shard(SIFT, unit.name, steps[SIFT].of([unit.fingerprint]), unit.payload) for unit in extract)
-    everything = digest([[unit.name, unit.fingerprint] for unit in sift])
+    early = scoring.first(settings.scoring, settings.dedup)
+    scored = scoring.plan(steps[SCORE], sift, "", None) if early else ()
+    everything = digest([[unit.name, unit.fingerprint] for unit in scored or sift])
     dedup = _dedup(steps, settings, everything, [unit.name for unit in sift])
     # What documents depend on: the verdicts, and the lines to be cut where any are.
     last = dedup.get(COMMON, dedup.get(VERDICT, ()))
     clustered = last[0].fingerprint if last else ""
+    after, verdicts = (dedup[VERDICT][0].fingerprint, verdicts_path()) if dedup else ("", None)
+    if settings.scoring is not None:
+        scored = scored or scoring.plan(steps[SCORE], sift, after, verdicts)
+    cutoff = scoring.plan_cutoff(steps[CUTOFF], scored, after, verdicts)
+    clustered += "".join(shard.fingerprint for shard in cutoff)
     documents = tuple(
         Shard(
             DOCUMENTS,
             unit.name,
             steps[DOCUMENTS].of([unit.fingerprint, clustered]),
             {
-                "verdicts": verdicts_path() if dedup else None,
+                "verdicts": verdicts,
                 "index": index,
                 "lines": common_path() if COMMON in dedup else None,
             },
@@ -82,7 +93,7 @@ def make(sources: Sequence[Source], settings: Settings, files: InputFiles) -> Pl
     if settings.dedup is not None and settings.dedup.audit:
         inputs = [unit.fingerprint for unit in documents]
         audited = (Shard(AUDIT, "all", steps[AUDIT].of(inputs), {"units": [unit.name for unit in documents]}),)
-    return Plan(tuple(sources), extract, sift, dedup, documents, steps[TOKENIZE], audited)
+    return Plan(tuple(sources), extract, sift, dedup, documents, steps[TOKENIZE], audited, scored, cutoff)
 
 
 def _units(sources: Sequence[Source], step: Step, settings: Settings, files: InputFiles) -> list[Shard]:
@@ -151,7 +162,9 @@ def _steps(settings: Settings) -> dict[str, Step]:
         "separator": asdict(separator(settings)),
     }
     options: dict[str, Mapping[str, Any]] = {EXTRACT: extract, SIFT: sift, TOKENIZE: tokenize}
-    options |= {DOCUMENTS: {"output": output}, AUDIT: {}}
+    options |= {DOCUMENTS: {"output": output}, AUDIT: {}, SCORE: {}, CUTOFF: {}}
+    if settings.scoring is not None:
+        options |= {SCORE: scoring.fingerprint(settings.scoring), CUTOFF: settings.scoring.judging()}
     options |= _dedup_options(settings.dedup) if settings.dedup else {}
     return {name: Step(name, 1, chosen) for name, chosen in options.items()}
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from tamis.bounds import plain
 from tamis.budget.ledger import Ledger
 from tamis.errors import InputError, OutputError
-from tamis.pipeline import languages, tokens
+from tamis.pipeline import languages, scoring, tokens
 from tamis.pipeline import plan as planning
 from tamis.pipeline.alarms import alarms
 from tamis.pipeline.books import check, collect
@@ -27,6 +27,7 @@ from tamis.pipeline.live import Live
 from tamis.pipeline.lock import agree, describe
 from tamis.pipeline.manifest import NAME, Manifest, Receipt
 from tamis.pipeline.outputs import read_ledger, read_problems, write_reports
+from tamis.pipeline.placement import placed, settle
 from tamis.pipeline.plan import Outlook, Plan
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
@@ -72,6 +73,7 @@ class Run:
         self.storage = Storage(output)
         self.files = InputFiles(self.storage.cache(), settings.read.requests_per_second)
         self.memory = memory
+        self.device = "cpu"
 
     def plan(self) -> Plan:
         """Resolve the input and return the plan. Raises InputError where there is nothing that can be read."""
@@ -103,6 +105,8 @@ class Run:
     def _execute(self, executor: Executor, progress: Progress | None, clean: bool) -> Report:
         """Do what is missing, check the books, and publish. Returns the report; `settings` are then as carried out."""
         self.storage.refuse_file()
+        if self.settings.scoring is not None:
+            self.device = settle(self.settings.scoring, executor)
         lock = self.storage.read_json(LOCK)
         agree(lock, self.settings, self.storage)
         plan = self.plan()
@@ -153,16 +157,34 @@ class Run:
         carrier.do(SIFT, curate, units, of=plan.sift)
         repair(plan, carrier.manifest, lambda again: carrier.do(SIFT, curate, again, of=plan.sift))
         shards = [*plan.extract, *plan.sift]
+        early = scoring.first(self.settings.scoring, self.settings.dedup)
+        if early:
+            self._score(plan, carrier)
         if self.settings.dedup is not None:
+            scored = self.settings.scoring.name if early and self.settings.scoring else ""
             for step, of in plan.dedup.items():
-                carrier.do(step, Deduplicate(self.settings.dedup, self.storage, self.memory), of)
+                carrier.do(step, Deduplicate(self.settings.dedup, self.storage, self.memory, scored), of)
                 shards += of
+        if not early:
+            self._score(plan, carrier)
+        if self.settings.scoring is not None:
+            carrier.do(scoring.CUTOFF, scoring.Cutoffs(self.settings.scoring, self.storage), plan.cutoff)
+        shards += [*plan.score, *plan.cutoff]
         carrier.do(DOCUMENTS, Finish(self.settings, self.storage), plan.documents)
         finished = [carrier.manifest.get(shard) for shard in plan.documents]
         last = tokens.shards(plan.tokenize, [receipt for receipt in finished if receipt], self.settings)
         carrier.do(tokens.TOKENIZE, tokens.Tokenize(self.settings, self.storage), last)
         carrier.do(AUDIT, Audit(self.storage, self.memory), plan.audit)
         return [*shards, *plan.documents, *last, *plan.audit]
+
+    def _score(self, plan: Plan, carrier: _Carrier) -> None:
+        """Score what is missing, where the device is: never in this process, if a neural model does it."""
+        options = self.settings.scoring
+        if options is None or not carrier.manifest.missing(plan.score):
+            return
+        work = scoring.Score(options, self.storage, self.device)
+        with placed(carrier.executor, options, self.device) as executor:
+            carrier.do(scoring.SCORE, work, plan.score, on=executor)
 
     def _curate_shards(self, plan: Plan, manifest: Manifest) -> list[Shard]:
         """Return the sift shards, each told whether its texts must be extracted first."""
@@ -210,17 +232,26 @@ class _Carrier:
     def __init__(self, manifest: Manifest, executor: Executor, progress: Progress, live: Live) -> None:
         self.manifest = manifest
         self._live = live
-        self._executor = executor
+        self.executor = executor
         self._progress = progress
 
-    def do(self, step: str, work: Work, shards: Iterable[Shard], *, of: Sequence[Shard] | None = None) -> None:
-        """Do the shards that are missing; `of` are all shards of the step, where `shards` are only some."""
+    def do(
+        self,
+        step: str,
+        work: Work,
+        shards: Iterable[Shard],
+        *,
+        of: Sequence[Shard] | None = None,
+        on: Executor | None = None,
+    ) -> None:
+        """Do the shards that are missing; `of` are all shards of the step, where `shards` are only some; `on` is
+        another executor than the run's own."""
         given = list(shards)
         missing = self.manifest.missing(given)
         self.manifest.void(missing)
         total = len(of or given)
         done = total - len(missing)
-        for receipts in self._executor.run(work, missing):
+        for receipts in (on or self.executor).run(work, missing):
             for receipt in receipts:
                 self.manifest.add(receipt)
             done += 1

@@ -7,7 +7,7 @@ Documents are judged when they are written, so that another cutoff needs no mode
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -19,11 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tamis.budget.ledger import Ledger
 from tamis.columns import put
 from tamis.errors import BooksError
 from tamis.pipeline import cutoffs
+from tamis.pipeline.drops import Drops
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.shard import Shard
+from tamis.pipeline.step import Step
 from tamis.pipeline.storage import Storage
 from tamis.pipeline.verified import opened
 from tamis.scoring.options import ScoringOptions
@@ -64,6 +67,11 @@ def fields(options: ScoringOptions | None) -> list[pa.Field]:
     return [] if options is None else [pa.field(*each) for each in zip(options.columns, kinds, strict=True)]
 
 
+def score_steps(options: ScoringOptions | None) -> list[str]:
+    """Return the steps of the ledger that judging by score books."""
+    return [] if options is None else [SCORE]
+
+
 def first(options: ScoringOptions | None, dedup: DedupOptions | None) -> bool:
     """Return whether scores are made before deduplication: where the best of equals is to stay."""
     return (
@@ -74,6 +82,11 @@ def first(options: ScoringOptions | None, dedup: DedupOptions | None) -> bool:
 def fingerprint(options: ScoringOptions) -> dict[str, Any]:
     """Return what scores depend on: the settings, and the model by its checksum, wherever it lies."""
     return options.measuring() | {"model": inspect(options).checksum}
+
+
+def described(options: ScoringOptions) -> dict[str, Any]:
+    """Return the settings as `recipe.lock.json` has them."""
+    return fingerprint(options) | options.judging()
 
 
 @dataclass(frozen=True)
@@ -117,7 +130,7 @@ class Score:
         return (Receipt(SCORE, shard.name, shard.fingerprint, (), (sink.entry(scores_path(shard.name)),), facts),)
 
     def _score(self, reader: pa.RecordBatchFileReader, gone: npt.NDArray[np.bool_]) -> Iterator[pa.RecordBatch]:
-        model = scorer(replace(self.options, keep_percent=None, at_least=None), self.device)
+        model = scorer(replace(self.options, keep_percent=None, cutoff=None), self.device)
         waiting: list[tuple[pa.RecordBatch, npt.NDArray[np.bool_]]] = []
 
         def texts() -> Iterator[pa.LargeStringArray]:
@@ -241,15 +254,32 @@ class Judge:
             dropped = put(dropped, name, column if name == "reason" else pa.array(column, from_pandas=True))
         return batch.filter(pa.array(passes)), dropped
 
+    def passed(self, batch: pa.RecordBatch, ledger: Ledger, drops: Drops) -> pa.RecordBatch:
+        """Return the documents of a batch that stay; books all, and lists the others."""
+        kept, dropped = self.split(batch)
+        ledger.book_batch(SCORE, "in", batch)
+        ledger.book_batch(SCORE, "kept", kept)
+        ledger.book_batch(SCORE, "dropped", dropped)
+        drops.add(SCORE, dropped)
+        return kept
+
 
 def judge(options: ScoringOptions | None, storage: Storage, unit: str) -> Judge | None:
     """Return what judges a unit's documents, None where nothing is scored."""
     return None if options is None else Judge(options, storage, read(storage, unit))
 
 
-def shards(step: str, units: Sequence[Shard], of: Iterable[str], verdicts: str | None) -> tuple[Shard, ...]:
-    """Return the score shards of units under fingerprints `of`."""
+def plan(step: Step, sift: Sequence[Shard], after: str, verdicts: str | None) -> tuple[Shard, ...]:
+    """Return the score shards of units; `after` is the fingerprint of what deduplication left, "" before it."""
     return tuple(
-        Shard(step, unit.name, made, {"verdicts": verdicts, "index": index})
-        for index, (unit, made) in enumerate(zip(units, of, strict=True))
+        Shard(SCORE, unit.name, step.of([unit.fingerprint, after]), {"verdicts": verdicts, "index": index})
+        for index, unit in enumerate(sift)
     )
+
+
+def plan_cutoff(step: Step, scored: Sequence[Shard], after: str, verdicts: str | None) -> tuple[Shard, ...]:
+    """Return the one shard that finds cutoffs, where anything is scored."""
+    if not scored:
+        return ()
+    inputs = [*(shard.fingerprint for shard in scored), after]
+    return (Shard(CUTOFF, "all", step.of(inputs), {"units": [s.name for s in scored], "verdicts": verdicts}),)

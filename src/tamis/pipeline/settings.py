@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tamis.bounds import Bound, plain
 from tamis.pipeline.perplexity import PerplexitySettings
+from tamis.scoring.options import ScoringOptions
 
 if TYPE_CHECKING:
     from tamis.dedup.options import DedupOptions
@@ -32,6 +33,7 @@ class ExtractSettings:
     extractor: str = "native"
     options: Mapping[str, Any] = field(default_factory=dict)
     fallback: str | None = None
+    unsure_below: float = 0.0  # pages of less confidence go to the fallback as well
     deadline_seconds: float = 10.0
     max_html_bytes: int = 20 << 20
 
@@ -79,7 +81,7 @@ class OutputSettings:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """A resolved recipe. `filters` are chains in order, each a step of the ledger; `dedup` None: no deduplication;
-    `perplexity` None: nothing is scored, and every bucket is `all`."""
+    `perplexity` None: no bundle scores, and every bucket is `all`; `scoring` None: no other model does."""
 
     name: str
     read: ReadSettings
@@ -91,6 +93,7 @@ class Settings:
     tokenize: TokenizeSettings
     output: OutputSettings
     perplexity: PerplexitySettings | None = None
+    scoring: ScoringOptions | None = None
 
     def language_options(self) -> dict[str, Any]:
         """Return what the language judgement depends on, as JSON holds it."""

@@ -18,7 +18,7 @@ from tamis.pipeline.storage import Storage
 from tamis.pipeline.verified import opened
 
 # The narrowest columns: reading one alone tells how many rows each batch has.
-_COUNTERS = ("shingles", "bytes")
+_COUNTERS = ("shingles", "bytes", "windows")
 
 
 class Survivors:

@@ -27,7 +27,7 @@ class ScoringOptions:
     max_windows: windows per document at most, spread evenly from start to end; 0 means all of them.
     aggregate: how windows become one score: "mean", "max", or "length-weighted", each token counted once.
     keep_percent: per cent of each language's documents that stay, the best ones; None keeps everything.
-    at_least: a bound on the score itself, for those who know what their model's scores mean in every language.
+    cutoff: instead, the worst score that stays, for those who know what their model's scores mean in every language.
     higher_is_better: False for bits per byte, where a low score is the better one; None goes by the kind of model.
     device: "cuda", "cpu", or "auto": CUDA where there is any.
     gpus: the share of a GPU that one worker takes; 0.5 puts two workers on each.
@@ -46,7 +46,7 @@ class ScoringOptions:
     max_windows: int = 0
     aggregate: str = "length-weighted"
     keep_percent: Bound | None = None
-    at_least: Bound | None = None
+    cutoff: Bound | None = None
     higher_is_better: bool | None = None
     device: str = "auto"
     gpus: float = 1.0
@@ -67,8 +67,8 @@ class ScoringOptions:
             raise ConfigError(f"scoring.batch_tokens is {self.batch_tokens}.", "Give at least 1.")
         if not 0 < self.gpus <= 8:
             raise ConfigError(f"scoring.gpus is {self.gpus}.", "Give a share such as 0.5, or whole GPUs up to 8.")
-        if self.keep_percent is not None and self.at_least is not None:
-            raise ConfigError("scoring.keep_percent and scoring.at_least exclude each other.", "Give one of them.")
+        if self.keep_percent is not None and self.cutoff is not None:
+            raise ConfigError("scoring.keep_percent and scoring.cutoff exclude each other.", "Give one of them.")
         if self.window and self.stride > self.window:
             raise ConfigError(f"scoring.stride {self.stride} is over the window, {self.window}.", "Text would be lost.")
         for percent in _numbers(self.keep_percent):
@@ -80,7 +80,7 @@ class ScoringOptions:
     @property
     def judges(self) -> bool:
         """Whether any document may be dropped for its score."""
-        return self.keep_percent is not None or self.at_least is not None
+        return self.keep_percent is not None or self.cutoff is not None
 
     @property
     def columns(self) -> tuple[str, str, str]:
@@ -94,9 +94,9 @@ class ScoringOptions:
 
     def judging(self) -> dict[str, Any]:
         """Return what thresholds depend on, as JSON holds it."""
-        bounds = (self.keep_percent, self.at_least)
+        bounds = (self.keep_percent, self.cutoff)
         kept = [None if bound is None else plain(bound) for bound in bounds]
-        return {"keep_percent": kept[0], "at_least": kept[1], "higher": self.higher_is_better, "name": self.name}
+        return {"keep_percent": kept[0], "cutoff": kept[1], "higher": self.higher_is_better, "name": self.name}
 
 
 # Columns that documents have already.
