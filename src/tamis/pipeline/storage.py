@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import io
 import json
 import os
 import shutil
 import tempfile
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -25,6 +27,10 @@ from tamis.errors import OutputError
 
 if TYPE_CHECKING:
     from tamis.warc.gate import Gate, LocalGate
+
+T = TypeVar("T")
+# How long a committed file may stay unseen before it counts as gone.
+LAG_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +158,14 @@ class Storage:
     def open(self, path: str) -> pa.NativeFile:
         """Open a file for random reading; a local file is memory-mapped."""
         target = self.where(path)
-        return self.files.open_input_file(target) if self.remote else pa.memory_map(target)
+        return self.files.open_input_file(target) if self.remote else patiently(lambda: pa.memory_map(target))
 
     def read(self, path: str) -> bytes:
         """Return a whole small file."""
-        with self.files.open_input_stream(self.where(path), compression=None) as stream:
+        target = self.where(path)
+        if not self.remote:
+            return patiently(lambda: Path(target).read_bytes())
+        with self.files.open_input_stream(target, compression=None) as stream:
             return cast(bytes, stream.read())
 
     def read_json(self, path: str) -> Any:
@@ -211,6 +220,23 @@ class Storage:
         """Raise OutputError unless a file can be written in the folder, which is made if it is missing."""
         self.write(".probe", b"")
         self.delete(".probe")
+
+
+def patiently(look: Callable[[], T]) -> T:
+    """Return what `look` finds, asked again for `LAG_S` seconds where a file that must be there is not, or is stale.
+
+    A network file system may show a file late to another machine, and may lose its handle for a moment. Raises the
+    OSError that stands at the end.
+    """
+    wait, until = 0.02, time.monotonic() + LAG_S
+    while True:
+        try:
+            return look()
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ESTALE) or time.monotonic() > until:
+                raise
+        time.sleep(wait)
+        wait = min(2 * wait, 0.5)
 
 
 def filesystem(uri: str) -> tuple[fs.FileSystem, str]:

@@ -15,7 +15,7 @@ import xxhash
 
 from tamis.errors import OutputError
 from tamis.pipeline.manifest import NAME
-from tamis.pipeline.storage import Storage
+from tamis.pipeline.storage import Storage, patiently
 
 _PIECE = 1 << 22
 
@@ -37,7 +37,7 @@ def opened(storage: Storage, path: str) -> pa.NativeFile:
     if not storage.remote:
         place = Path(storage.where(path))
         try:
-            state = place.stat()
+            state = patiently(place.stat)
         except FileNotFoundError as error:
             raise DamagedError(f"{path} is gone.", _AGAIN, path) from error
         _check(storage.where(), path, state.st_size, state.st_mtime_ns)
