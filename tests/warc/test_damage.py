@@ -92,6 +92,13 @@ def test_packed_files_are_one_span(made: Any) -> None:
     assert list(Reader(io.BytesIO(data), start=100)) == []
 
 
+def test_a_packed_file_that_ends_early_says_so_once(made: Any) -> None:
+    data = made.containers["bz2"]()[:-20]
+    first, second = Reader(io.BytesIO(data), end=100), Reader(io.BytesIO(data), start=100)
+    assert [record.problem for record in first if record.problem] == ["truncated"]
+    assert list(second) == []
+
+
 @settings(deadline=None, max_examples=120)
 @given(data=st.data())
 def test_hostile_bytes_never_raise(made: Any, data: st.DataObject) -> None:

@@ -37,7 +37,9 @@ class Reader:
         stream.seek(0)
         packed = codecs.packed(stream.read(8))
         if packed:
-            self._stream, self._early = codecs.unpack(stream, packed)
+            self._stream, early = codecs.unpack(stream, packed)
+            # The damage at its end is told once, by the span that reads it.
+            self._early = "" if start else early
         size = self._stream.seek(0, 2)
         # A packed file cannot be entered in the middle: it belongs to the span that holds its first byte.
         stop = _FAR if end is None or packed else end
