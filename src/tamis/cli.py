@@ -15,6 +15,7 @@ from tamis.inspections import register as register_inspections
 from tamis.models import register as register_models
 from tamis.sifting import console, overrides
 from tamis.sifting import register as register_sifting
+from tamis.selecting import register as register_selecting
 from tamis.stages import register
 from tamis.tokenfolders import register as register_token_folders
 from tamis.tokenizers import register as register_tokenizers
@@ -183,6 +184,7 @@ register_tokenizers(app)
 register_token_folders(app)
 budgets.register(app)
 register_inspections(app)
+register_selecting(app)
 register_trainings(app)
 register_models(app)
 register_sifting(app)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, BinaryIO
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tamis.errors import InputError
 from tamis.pipeline.settings import ReadSettings
-from tamis.pipeline.storage import InputFiles
+from tamis.pipeline.storage import InputFiles, Storage
 from tamis.warc import index, ranges
-from tamis.warc.manifest import Source, Span, located, route
+from tamis.warc.manifest import Source, Span, located, resolve, route
 from tamis.warc.record import Record
 
 KIND = "ranges"
+# So that a unit of a selection reads no more of it than its own rows.
+GROUP_ROWS = 50_000
 
 
 def selection(
@@ -47,3 +54,19 @@ def spans(source: Source, unit_bytes: int, files: InputFiles) -> list[Span]:
     """Return the row ranges of a selection whose records are about `unit_bytes` bytes each."""
     with files.open(source.uri) as stream:
         return [Span(source, start, end) for start, end in index.spans(stream, unit_bytes)]
+
+
+def write(given: str, output: str, query: index.Query) -> tuple[int, int, int]:
+    """Write the rows of an index that a query asks for as a selection; returns records, their bytes, and files.
+
+    Raises InputError where there is no index, or no row matches, and OutputError where the selection cannot be written.
+    """
+    files = InputFiles(tempfile.gettempdir())
+    table = index.select(resolve(given, files), query, files)
+    if not table.num_rows:
+        raise InputError(f"No record of {given} is asked for.", "Ask for less, or look at the index's own values.")
+    folder, _, name = output.rpartition("/")
+    with Storage(folder or ".").create(name) as sink:
+        pq.write_table(table, sink, row_group_size=GROUP_ROWS, compression="zstd")
+    size = int(pc.sum(table["warc_record_length"]).as_py())
+    return table.num_rows, size, pc.count_distinct(table["warc_filename"]).as_py()
