@@ -50,12 +50,14 @@ def report(
     from tamis.budget import assemble, page, terminal
     from tamis.pipeline.outputs import report_view
     from tamis.pipeline.run import open_report
+    from tamis.pipeline.storage import Storage
 
     found = open_report(output)
     if year is not None and crawl is None:
         raise ConfigError("--year needs --crawl.", "Give the number of files of one crawl too.")
     if csv or (json and crawl is None):
-        sys.stdout.write(Path(output, "ledger.csv" if csv else "report/budget.json").read_text("utf-8"))
+        # Through the storage, because a run may lie on an object store.
+        sys.stdout.write(Storage(output).read("ledger.csv" if csv else "report/budget.json").decode())
         return
     storage, receipts = _open(output)
     view = report_view(
