@@ -1,4 +1,4 @@
-"""Training commands: `tamis train langid` and `tamis train lm`."""
+"""Training commands: `tamis train extractor`, `langid`, `lm` and `scorer`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
         training = typer.Typer(no_args_is_help=True, help="Train models and tokenizers.")
         training.callback()(_group)
         app.add_typer(training, name="train")
+    training.command("extractor")(extractor)
     training.command("langid")(langid)
     training.command("lm")(lm)
     training.command("scorer")(scorer)
@@ -28,6 +29,25 @@ def register(app: typer.Typer) -> None:
 
 def _group() -> None:
     """Keep a group of one command a group."""
+
+
+def extractor(
+    folders: Annotated[list[str], typer.Argument(help="folders of pages: gold.jsonl.gz, or *.html beside *.json")],
+    out: Annotated[str, typer.Option(help="the model to be made, .npz; its card is written beside it as .json")],
+    folds: Annotated[int, typer.Option(min=0, help="cross-validate in so many, by host and near-duplicate")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="of LightGBM")] = 1,
+    seed: Annotated[int, typer.Option(help="of every choice made at random")] = 1,
+) -> None:
+    """Train the native extractor on pages with gold text; use the model by options = { model = "OUT" }."""
+    from tamis.extract.native.train import Recipe, train
+
+    if not out.endswith(".npz"):
+        raise ConfigError(f"{out} is no name for an extraction model.", "Let it end in .npz.")
+    card = train([Path(folder) for folder in folders], Path(out), Recipe(threads=threads, seed=seed), folds=folds)
+    console = Console(highlight=False)
+    console.print(f"{out}: pages " + ", ".join(f"{count:,} {source}" for source, count in card["sources"].items()))
+    for source, figures in card["cross_validated"].items():
+        console.print(f"{source}: " + " ".join(f"{name} {value}" for name, value in figures.items()))
 
 
 def langid(

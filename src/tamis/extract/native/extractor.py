@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from tamis.extract.native.blocks import Page, scan_page
 from tamis.extract.native.cut import DEFAULT_RECALL, keep_blocks
 from tamis.extract.native.describe import describe_page
 from tamis.extract.native.head import Statements, article_body, read_statements
-from tamis.extract.native.model import load_model
+from tamis.extract.native.model import Model, load_model
 from tamis.extract.normal import normal_form
 
 # Below so many words on the whole page, its JSON-LD is looked at.
@@ -35,11 +36,12 @@ class Native:
     """One linear pass, block features, small trees, the best cut.
 
     `recall` is the beta of the F-score that the cut maximises: 0.4 keeps less (no comments, no teasers), 2 keeps more.
-    `markdown` marks headings and code.
+    `markdown` marks headings and code. `model` is the path of one of your own (`tamis train extractor`).
     """
 
     recall: float = DEFAULT_RECALL
     markdown: bool = False
+    model: str = ""
 
     name: ClassVar[str] = "native"
     isolated: ClassVar[bool] = False
@@ -47,7 +49,7 @@ class Native:
     @property
     def version(self) -> str:
         """The first digits of the model's checksum."""
-        return f"1-{load_model().checksum[:12]}"
+        return f"2-{self._model().checksum[:12]}"
 
     def extract(self, html: str, url: str | None) -> Extracted:
         """Return the main text of the page; never raises, linear in the length of `html`."""
@@ -59,20 +61,28 @@ class Native:
 
     def extract_utf8(self, html: bytes, url: str | None) -> Extracted:
         """Return what `extract` does of a page given as UTF-8."""
-        found = extract_bytes(html, recall=self.recall, markdown=self.markdown)
+        found = extract_bytes(html, recall=self.recall, markdown=self.markdown, model=self._model())
         stated = found.statements
         return Extracted(
             found.text, stated.title, stated.language, found.confidence, stated.author, stated.date, self.name
         )
 
+    def _model(self) -> Model:
+        return load_model(Path(self.model)) if self.model else load_model()
 
-def extract_bytes(html: bytes, *, recall: float = DEFAULT_RECALL, markdown: bool = False) -> Found:
-    """Return the main text of a page given as UTF-8; bytes that are not become U+FFFD. Never raises."""
+
+def extract_bytes(
+    html: bytes, *, recall: float = DEFAULT_RECALL, markdown: bool = False, model: Model | None = None
+) -> Found:
+    """Return the main text of a page given as UTF-8; bytes that are not become U+FFFD. Never raises.
+
+    `model` is the one that ships if None.
+    """
     page = scan_page(html)
     described = describe_page(page)
     text, confidence = "", 0.0
     if len(page.blocks):
-        chances = load_model().chances(described)
+        chances = (model or load_model()).chances(described)
         chosen, confidence = keep_blocks(chances, described.units, recall)
         text = join_chosen(page, chosen, markdown)
     if float(described.units.sum()) < _FEW_UNITS and (stated := normal_form(article_body(page))):
