@@ -43,6 +43,7 @@ class PageExtractor:
             settings.extractor,
             dict(settings.options),
             fallback=settings.fallback,
+            unsure_below=settings.unsure_below,
             limits=Limits(deadline_s=settings.deadline_seconds, max_html_bytes=settings.max_html_bytes),
         )
         self.version = load(settings.extractor, dict(settings.options)).version

@@ -18,12 +18,13 @@ HERE = Path(__file__).resolve().parent
 CORPUS = sorted((HERE / "corpus").iterdir())
 INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 PIECES = (
-    b"<p>", b"</p>", b"<div class=\"a b1\" id=x>", b"</div>", b"<td>", b"<tr>", b"<table>", b"</table>", b"<li>", b"<ul>",
-    b"<a href=/x>", b"</a>", b"<pre>", b"</pre>", b"<script>", b"</script>", b"<!--", b"-->", b"--!>", b"<![CDATA[", b"]]>",
-    b"<svg>", b"<br>", b"</br>", b"<title>", b"</title>", b"<h1>", b"<noscript>", b"<textarea>", b"<x-y", b" class=", b"'",
-    b'"', b">", b"<", b"/", b"=", b"&nGt;", b"&amp", b"&#", b"&#x110000;", b"&#13;", b"\xc2\xa0", b"\xc2", b"\xff", b"\xe3\x80",
-    b"\0", b"\r\n", b"\t", b"text. ", "中文。ж é".encode(), b"<meta property=og:type content=article>", b"<html lang=en>",
-    b"<script type=application/ld+json>", b'{"articleBody": "x"}', b"<p style=display:none>", b" ",
+    b"<p>", b"</p>", b"<div class=\"a b1\" id=x>", b"</div>", b"<td>", b"<tr>", b"<table>", b"</table>", b"<li>",
+    b"<ul>", b"<a href=/x>", b"</a>", b"<pre>", b"</pre>", b"<script>", b"</script>", b"<!--", b"-->", b"--!>",
+    b"<![CDATA[", b"]]>", b"<svg>", b"<br>", b"</br>", b"<title>", b"</title>", b"<h1>", b"<noscript>",
+    b"<textarea>", b"<x-y", b" class=", b"'", b'"', b">", b"<", b"/", b"=", b"&nGt;", b"&amp", b"&#", b"&#x110000;",
+    b"&#13;", b"\xc2\xa0", b"\xc2", b"\xff", b"\xe3\x80", b"\0", b"\r\n", b"\t", b"text. ", "中文。ж é".encode(),
+    b"<meta property=og:type content=article>", b"<html lang=en>", b"<script type=application/ld+json>",
+    b'{"articleBody": "x"}', b"<p style=display:none>", b" ",
 )  # fmt: skip
 
 
