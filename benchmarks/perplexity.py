@@ -53,8 +53,8 @@ SOURCES = {
     "chr_Cher": [(BIBLE, "chr")], "cop_Copt": [(BIBLE, "cop")], "syc_Syrc": [(BIBLE, "syr")],
     "oji_Cans": [(BIBLE, "oji")],
 }  # fmt: skip
-# A document of the benchmark is lines one after another up to so many pieces: a paragraph or two.
-LENGTH = 256
+# A document of the benchmark is lines one after another up to so many pieces: a page of two or three paragraphs.
+LENGTH = 512
 SPLITS = 5
 
 
@@ -256,7 +256,7 @@ def long_text(source: Path, megabytes: int) -> Iterator[str]:
 
 
 def train_long(arguments: argparse.Namespace) -> None:
-    """Train on made text of all languages of the corpus, 2 cores, and say what is needed; `--memory` bounds counting."""
+    """Train on made text of all languages of the corpus, and say what is needed; `--memory` bounds the counting."""
     text = Path(arguments.out + ".txt")
     if not text.exists():
         text.write_text("\n".join(long_text(Path(arguments.text), arguments.megabytes)), "utf-8")

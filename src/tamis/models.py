@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     models.command("get")(get)
     models.command("list")(listed)
     models.command("verify")(verify)
+    models.command("pack")(pack)
     app.add_typer(models, name="models")
 
 
@@ -40,6 +41,22 @@ def get(
         found = assets.get(model, name=name, sha256=sha256, no_network=offline, tell=tell)
     for asset in found:
         typer.echo(f"{asset.path}: {asset.bytes:,} bytes, SHA-256 {asset.sha256}, licence {asset.licence}")
+        if asset.file.endswith(".lm.tar"):
+            from tamis.perplexity.packed import unpack
+
+            typer.echo(f"The perplexity bundle in it lies in {unpack(asset.path, asset.path.with_suffix(''))}.")
+
+
+def pack(
+    bundle: Annotated[str, typer.Argument(help="the folder of a perplexity bundle")],
+    file: Annotated[str, typer.Argument(help="the file to be made, to be called something.lm.tar")],
+) -> None:
+    """Write a perplexity bundle as one file, which `models get` takes from an address."""
+    from tamis.perplexity.bundle import checksum
+    from tamis.perplexity.packed import pack as packed
+
+    path = packed(bundle, file)
+    typer.echo(f"{path}: {path.stat().st_size:,} bytes, SHA-256 {checksum(path)}")
 
 
 def listed(
