@@ -177,7 +177,7 @@ def shards(texts: list[str], encoder: Encoder) -> None:
 
 def touched(ids: np.ndarray) -> int:
     """Return the bytes of ids, having read each."""
-    return ids.nbytes + 0 * int(np.max(ids))
+    return ids.nbytes + 0 * int(ids.max())
 
 
 def written(batch: pa.RecordBatch, encoder: Encoder) -> io.BytesIO:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +17,7 @@ SourceArgument = Annotated[
 ]
 OutArgument = Annotated[Path, typer.Argument(metavar="OUT", help="a new folder; as many inside as there are in TOKENS")]
 ShardTokensOption = Annotated[int, typer.Option(min=1, help="tokens in a shard")]
-FORMATS = ("megatron", "datatrove", "mds")
+FORMATS = ("megatron", "datatrove", "mds", "parquet")
 
 
 def register(app: typer.Typer) -> None:
@@ -89,10 +89,13 @@ def shuffle(
 def export(
     source: SourceArgument,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="a new folder, for a file or folder of each dataset")],
-    to: Annotated[str, typer.Option(help="megatron (.bin, .idx), datatrove (.ds, nanotron too) or mds")] = "megatron",
+    to: Annotated[
+        str, typer.Option(help="megatron (.bin, .idx), datatrove (.ds, nanotron too), mds or parquet")
+    ] = "megatron",
 ) -> None:
     """Write datasets in the format of another library, separators kept."""
     from tamis import tokens
+    from tamis.tokenize import export as formats
 
     if to not in FORMATS:
         raise unknown("format", to, FORMATS)
@@ -103,16 +106,14 @@ def export(
         data = tokens.open(folder)
         place = out / source.resolve().name if target == out else target
         place.parent.mkdir(parents=True, exist_ok=True)
-        _exporter(to)(((block.input_ids, block.offsets) for block in data.blocks()), place)
+        blocks = ((block.input_ids, block.offsets) for block in data.blocks())
+        if to == "parquet":
+            formats.parquet(data.paths, place)
+        elif to == "datatrove":
+            formats.datatrove(blocks, place.with_name(place.name + ".ds"))
+        else:
+            (formats.mds if to == "mds" else formats.megatron)(blocks, place)
         _say(f"{place}: {len(data):,} rows as {to}")
-
-
-def _exporter(to: str) -> Callable[..., None]:
-    from tamis.tokenize import export as formats
-
-    if to == "datatrove":
-        return lambda blocks, place: formats.datatrove(blocks, place.with_name(place.name + ".ds"))
-    return formats.mds if to == "mds" else formats.megatron
 
 
 def _say(text: str) -> None:

@@ -81,16 +81,21 @@ def train(
     texts: TextsArgument,
     output: Annotated[Path, typer.Argument(metavar="OUT", help="folder for tokenizer.json and card.json")],
     vocab: Annotated[int, typer.Option(min=1, help="size of the vocabulary, special tokens included")] = 64_000,
+    model: Annotated[str, typer.Option(help="bpe or unigram, both over bytes")] = "bpe",
     temperature: Annotated[
         float, typer.Option(min=0, max=1, help="1 samples languages as they come, 0 all alike")
     ] = 0.3,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(help="a language's share instead, as in --weight eng_Latn=2; languages not named are left out"),
+    ] = None,
     sample: Annotated[str, typer.Option(help="how much text to train on, such as 1GB")] = "1GB",
     seed: Annotated[int, typer.Option(help="which texts are drawn")] = 0,
     language_field: LanguageOption = "language",
     text_field: TextOption = "text",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace OUT's tokenizer if there is one")] = False,
 ) -> None:
-    """Train a byte-level BPE on texts balanced between languages, and print what each language costs."""
+    """Train a byte-level tokenizer on texts balanced between languages, and print what each language costs."""
     from tamis.recipe import size
     from tamis.tokenize.compare import read_texts
     from tamis.tokenize.train import train as learn
@@ -98,11 +103,32 @@ def train(
     if (output / "tokenizer.json").exists() and not overwrite:
         raise ConfigError(f"{output} holds a tokenizer already.", "Name a new folder, or add --overwrite.")
     languages = read_texts(texts, language=language_field, text=text_field)
-    card = learn(languages, vocab, output, temperature=temperature, sample_bytes=size(sample), seed=seed)
-    table = Table(title=f"{output}: {card.vocab_size:,} tokens", title_justify="left")
-    for name in ("language", "tokens per word", "bytes per token", "words that are one token"):
+    card = learn(
+        languages,
+        vocab,
+        output,
+        model=model,
+        temperature=temperature,
+        weights=weights(weight) if weight else None,
+        sample_bytes=size(sample),
+        seed=seed,
+    )
+    table = Table(title=f"{output}: {card.vocab_size:,} tokens, {card.model}", title_justify="left")
+    for name in ("language", "tokens per word", "tokens per byte", "words that are one token"):
         table.add_column(name, justify="left" if name == "language" else "right")
     for code, each in card.languages.items():
-        numbers = f"{each.tokens_per_word:.2f}", f"{each.bytes_per_token:.2f}", f"{each.single_token_words:.0%}"
+        numbers = f"{each.tokens_per_word:.2f}", f"{each.tokens_per_byte:.3f}", f"{each.single_token_words:.0%}"
         table.add_row(escape(code), *numbers)
     Console(highlight=False, soft_wrap=True).print(table)
+
+
+def weights(given: list[str]) -> dict[str, float]:
+    """Return shares by language from `code=number`. Raises ConfigError for anything else."""
+    found = {}
+    for each in given:
+        code, _, number = each.partition("=")
+        try:
+            found[code] = float(number)
+        except ValueError as error:
+            raise ConfigError(f"--weight {each!r} is no language and number.", "As in --weight eng_Latn=2.") from error
+    return found

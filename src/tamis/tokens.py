@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,7 @@ import pyarrow as pa
 from tamis.errors import ConfigError, InputError, MissingExtraError
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):  # made in half the time of a frozen dataclass, and there are many
     """One document. `input_ids` is a read-only view of the mapped file, separators included, shape (n,)."""
 
     id: str
@@ -100,6 +99,11 @@ class Tokens(Sequence[Document]):
         self._ends = list(accumulate(documents for _, documents in files))
         self._open: dict[int, Shard] = {}
         self._position = 0
+
+    @property
+    def paths(self) -> list[Path]:
+        """The shards, of all ranks."""
+        return list(self._paths)
 
     @property
     def tokens(self) -> int:
@@ -193,12 +197,12 @@ class Tokens(Sequence[Document]):
 
 
 def open(folder: str | Path, *, rank: int = 0, world: int = 1) -> Tokens:
-    """Open `tokens/<language>`, or `tokens` for all its languages in order of name.
+    """Open `tokens/<language>`, or `tokens` for all its languages and buckets in order of name.
 
     `rank` of `world` says which share to read. Raises InputError where the folder holds no finished dataset.
     """
     path = Path(folder)
-    folders = [path] if (path / "state.json").is_file() else sorted(file.parent for file in path.glob("*/state.json"))
+    folders = [path] if (path / "state.json").is_file() else sorted(file.parent for file in path.rglob("state.json"))
     if not folders:
         raise InputError(f"{path} holds no token dataset.", "Give the folder with state.json, or the one above it.")
     return Tokens(folders, rank, world)

@@ -209,10 +209,10 @@ def test_a_line_without_spaces_costs_what_its_bytes_cost():
 
 def test_memory_does_not_grow_with_new_words():
     encoder, random = load("default"), np.random.default_rng(6)
-    sizes = [len(getattr(encoder._engine, name)) for name in ("_cache", "_tokens", "_pairs")]
+    sizes = [len(getattr(encoder._engine, name)) for name in ("_short", "_wide", "_out")]
     for _ in range(3):
         encoder.count(["".join(map(chr, random.integers(0x4E00, 0x9FA0, 900).tolist())) for _ in range(300)])
-    assert sizes == [len(getattr(encoder._engine, name)) for name in ("_cache", "_tokens", "_pairs")]
+    assert sizes == [len(getattr(encoder._engine, name)) for name in ("_short", "_wide", "_out")]
 
 
 def test_dolma2_gives_the_ids_of_the_reference(samples):

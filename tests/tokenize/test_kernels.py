@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
 
 from tamis.tokenize import classes
+from tamis.tokenize.backtrack import backtrack, longest, proofs
 from tamis.tokenize.merge import EMPTY, SCAN_LIMIT, byte_ranks, fill_pairs, heap_merge, merge
 from tamis.tokenize.split import _CL100K, _DIGITS, _GPT2, _O200K, CL100K, GPT2, O200K, lower_end, next_end, recognise
+from tamis.tokenize.trie import build
 from tamis.tokenize.unchecked import overlapping_words
 
 CASES = [(GPT2, 0, _GPT2)] + [
@@ -134,3 +136,41 @@ def test_eight_letters_at_once_end_where_one_by_one_do():
             while end < stop and 97 <= text[end] <= 122:
                 end += 1
             assert lower_end(data, overlapping_words(data), at, stop) == end
+
+
+def backtracked(rules, text):
+    """Return a text's tokens by number without merging, and by the textbook, and how tokens are spelt."""
+    pairs, labels = rules
+    numbers = {label: 256 + rank for rank, label in enumerate(labels)}
+    lefts, rights = ([numbers.get(token, token) for token in side] for side in zip(*pairs, strict=True))
+    slots = np.full(256, EMPTY, np.int64)
+    sides = [np.array(side, np.int32) for side in (lefts, rights)]
+    fill_pairs(*sides, slots)
+    spelling = [bytes([byte]) for byte in range(256)]
+    for left, right in zip(lefts, rights, strict=True):
+        spelling.append(spelling[left] + spelling[right])
+    first = byte_ranks(np.arange(256, dtype=np.int32), slots)
+    found, data = np.empty(len(text), np.int32), np.frombuffer(text.encode(), np.uint8)
+    tables = proofs(*sides, spelling, first, slots)
+    count = backtrack(data, 0, len(data), found, *tables, slots)
+    ranks = {(left, right): rank for rank, (left, right) in enumerate(zip(lefts, rights, strict=True))}
+    return found[:count].tolist(), textbook(list(data), ranks, list(range(256, 256 + len(lefts)))), spelling
+
+
+@settings(deadline=None, max_examples=200)
+@given(rules=merges(), text=st.text("abcd", min_size=1, max_size=150))
+def test_backtracking_gives_what_merging_gives(rules, text):
+    found, right, spelling = backtracked(rules, text)
+    if len(set(spelling)) == len(spelling):  # each token of one merge
+        assert found == right
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    strings=st.sets(st.binary(min_size=1, max_size=5), min_size=1, max_size=60), text=st.binary(min_size=1, max_size=12)
+)
+def test_the_trie_finds_the_longest(strings, text):
+    known = [bytes([byte]) for byte in range(256)] + sorted(string for string in strings if len(string) > 1)
+    data = np.frombuffer(text, np.uint8)
+    found = longest(data, 0, len(data), build(known))
+    assert known[found] == max((string for string in known if text.startswith(string)), key=len)

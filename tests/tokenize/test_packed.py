@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -40,7 +43,7 @@ def test_packed_samples_hold_the_documents(folder, tmp_path, how):
             ends = sample["cu_seqlens"]
             ids = np.array(sample["input_ids"], np.uint16)
             assert not ids[ends[-1] :].any()  # the separator after documents, which is id 0
-            pieces += [ids[a:b].tobytes() for a, b in zip(ends, ends[1:], strict=False)]
+            pieces += [ids[a:b].tobytes() for a, b in itertools.pairwise(ends)]
     assert b"".join(sorted(pieces)) == b"".join(right) if how != "chunk" else True
     assert sum(map(len, pieces)) == sum(map(len, right))
     state = json.loads((tmp_path / "out/eng_Latn/state.json").read_bytes())
@@ -50,8 +53,6 @@ def test_packed_samples_hold_the_documents(folder, tmp_path, how):
 
 
 def _rows(path):
-    import pyarrow as pa
-
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all().to_pylist()
 
 
@@ -77,13 +78,27 @@ def test_a_packed_folder_opens_everywhere_and_shuffles(folder, tmp_path):
 
 
 @pytest.mark.parametrize(("to", "file"), [("megatron", "eng_Latn.idx"), ("datatrove", "eng_Latn.ds"),
-                                          ("mds", "eng_Latn/index.json")])  # fmt: skip
+                                          ("mds", "eng_Latn/index.json"),
+                                          ("parquet", "eng_Latn/00002.parquet")])  # fmt: skip
 def test_export_by_command(folder, tmp_path, to, file):
     assert "105 rows" in command("export", folder, tmp_path / "all", "--to", to)
     command("export", folder / "eng_Latn", tmp_path / "one", "--to", to)
     assert (tmp_path / "all" / file).read_bytes() == (tmp_path / "one" / file).read_bytes()
     with pytest.raises(OutputError, match="not empty"):
         command("export", folder, tmp_path / "all", "--to", to)
+
+
+def test_parquet_holds_what_the_shards_hold(folder, tmp_path):
+    command("export", folder, tmp_path / "out", "--to", "parquet")
+    files = sorted((tmp_path / "out/eng_Latn").glob("*.parquet"))
+    assert len(files) == 3
+    assert all(pq.read_schema(file).equals(pq.read_schema(files[0]), check_metadata=True) for file in files)
+    found = pa.concat_tables([pq.read_table(file) for file in files])
+    assert found.schema.field("input_ids").type == pa.large_list(pa.uint16())
+    right = [document.input_ids.tolist() for document in tokens.open(folder / "eng_Latn")]
+    assert found.column("input_ids").to_pylist() == right
+    pl = pytest.importorskip("polars")
+    assert pl.read_parquet(tmp_path / "out/eng_Latn/*.parquet").height == 105
 
 
 def test_what_cannot_be_packed_is_said(folder, tmp_path):

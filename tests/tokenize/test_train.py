@@ -57,6 +57,38 @@ def test_training_twice_gives_the_same_file_and_it_loads(samples, tmp_path):
     assert 0 <= english["single_token_words"] <= 1
 
 
+def test_unigram_gives_every_text_back(samples, tmp_path):
+    texts = {code: [text] * 3 for code, text in samples.SENTENCES.items()}
+    cards = [train(texts, 450, tmp_path / "a", model="unigram")]
+    encoder = load(str(tmp_path / "a"))
+    assert (encoder.engine, encoder.vocab_size, encoder.eos_id, cards[0].model) == ("tokenizers", 450, 0, "unigram")
+    lists = encoder.encode(samples.TEXTS).to_pylist()
+    assert [encoder.decode(ids) for ids in lists] == samples.TEXTS
+    assert not {number for ids in lists for number in ids} & set(encoder.special_ids.values())
+    english = cards[0].languages["eng_Latn"]
+    assert english.tokens_per_byte == pytest.approx(1 / english.bytes_per_token, rel=0.01)
+
+
+def test_given_weights_are_the_shares(samples, tmp_path):
+    assert quotas({"eng": 900, "fra": 900, "deu": 900}, 0.3, 300, {"eng": 2, "fra": 1}) == {
+        "deu": 0,
+        "eng": 200,
+        "fra": 100,
+    }
+    texts = {code: [f"{number} {text}" for number in range(20)] for code, text in samples.SENTENCES.items()}
+    card = train(texts, 300, tmp_path, weights={"eng_Latn": 3, "rus_Cyrl": 1}, sample_bytes=800)
+    assert (card.temperature, card.weights) == (None, {"eng_Latn": 3, "rus_Cyrl": 1})
+    drawn = {code: each.sampled_bytes for code, each in card.languages.items() if each.sampled_bytes}
+    assert drawn.keys() == {"eng_Latn", "rus_Cyrl"}
+    assert 2 < drawn["eng_Latn"] / drawn["rus_Cyrl"] < 4
+    for wrong, said in (({"xxx": 1}, "Unknown language"), ({"eng_Latn": -1}, "weight of eng_Latn"),
+                        ({"eng_Latn": 0}, "above 0")):  # fmt: skip
+        with pytest.raises(ConfigError, match=said):
+            train(texts, 500, tmp_path, weights=wrong)
+    with pytest.raises(ConfigError, match="Unknown model"):
+        train(texts, 500, tmp_path, model="wordpiece")
+
+
 def test_too_little_text_or_room_is_said(tmp_path):
     with pytest.raises(ConfigError, match="cannot hold 256 bytes"):
         train({"eng": ["a"]}, 100, tmp_path)

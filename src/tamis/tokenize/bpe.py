@@ -15,167 +15,171 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tamis.tokenize import classes
+from tamis.tokenize.backtrack import backtrack
 from tamis.tokenize.definition import Definition
-from tamis.tokenize.merge import EMPTY, MAX_IDS, SCAN_LIMIT, Ids32, Slots, byte_ranks, fill_pairs, merge
-from tamis.tokenize.ranks import byte_letters
+from tamis.tokenize.merge import SCAN_LIMIT, Ids32, Scratch, Slots, merge
 from tamis.tokenize.reference import Ids, Lengths, ReferenceEngine, calls
+from tamis.tokenize.remember import (
+    COUNT_AT,
+    KEY_BITS,
+    ROOM,
+    SHORT_BYTES,
+    SHORT_IDS,
+    SHORT_LINES,
+    WIDE_BYTES,
+    WIDE_IDS,
+    WIDE_LINES,
+    find_wide,
+    give_wide,
+    keep_short,
+    keep_wide,
+    short_key,
+    short_line,
+    wide_key,
+    wide_line,
+)
 from tamis.tokenize.split import Bytes, next_end, recognise
+from tamis.tokenize.trie import FIELD, Trie
 from tamis.tokenize.unchecked import Words, aligned, overlapping_words, text_within, unchecked
+from tamis.tokenize.vocabulary import Tables, find_token, tables
 
-# What a pre-token became is remembered in one cache line: four words of key, then twelve fields of 21 bits, a count and
-# up to eleven ids. An entry pushes the one before it to the neighbouring line, so a pair of lines keeps the latest two.
-CACHE_LINES = 1 << 19  # 32 MiB, of which only what is used is ever resident
-KEY_BYTES = 31  # the last byte of the key is the size
-MOST_IDS = 11
 CALL_BYTES = 1 << 20  # text per kernel call: bounds the id buffer to four times as much
+# Pre-tokens are found, looked up and answered so many at a time: a branch that was not foreseen empties the processor,
+# so the lookups, whose lines come from far away, are asked for in a loop that has no such branches.
+AHEAD = 256
 
 
 @unchecked
-def packed(data: Bytes, start: int, end: int) -> int:
-    """Return up to eight bytes as one little-endian word."""
-    word = np.int64(0)
-    for place in range(start, min(end, start + 8)):
-        word |= np.int64(data[place]) << 8 * (place - start)
-    return int(word)
+def spell(
+    data: Bytes,
+    at: int,
+    end: int,
+    scratch: Ids32,
+    work: Scratch,
+    letters: Ids32,
+    first: Ids32,
+    pairs: Slots,
+    merged: Ids32,
+    ids: Ids32,
+    trie: Trie,
+    left: Ids32,
+    right: Ids32,
+    shape: Ids32,
+    filter_: Bytes,
+    spelt: Bytes,
+    offsets: Slots,
+    whole: Slots,
+) -> int:
+    """Write the ids of a pre-token to `scratch`, which has room for every byte, and return how many.
 
-
-@unchecked
-def hash_bytes(data: Bytes, start: int, end: int) -> int:
-    """Return a 63-bit hash of bytes (FNV-1a with a final mix)."""
-    value = np.uint64(0xCBF29CE484222325)
-    for place in range(start, end):
-        value = (value ^ np.uint64(data[place])) * np.uint64(0x100000001B3)
-    value ^= value >> np.uint64(29)
-    value *= np.uint64(0xBF58476D1CE4E5B9)
-    return int(np.int64((value ^ value >> np.uint64(32)) >> np.uint64(1)))
-
-
-@unchecked
-def fill_tokens(spelt: Bytes, offsets: Slots, slots: Slots) -> None:
-    """Enter the tokens that have a spelling by hash; `slots` is -1 throughout, its length a power of 2."""
-    mask = len(slots) - 1
-    for token in range(len(offsets) - 1):
-        if offsets[token + 1] > offsets[token]:
-            place = hash_bytes(spelt, offsets[token], offsets[token + 1]) & mask
-            while slots[place] >= 0:
-                place = (place + 1) & mask
-            slots[place] = token
-
-
-@unchecked
-def find_token(data: Bytes, start: int, end: int, spelt: Bytes, offsets: Slots, slots: Slots) -> int:
-    """Return the token spelt by these bytes, or -1."""
-    mask = len(slots) - 1
-    place = hash_bytes(data, start, end) & mask
-    while slots[place] >= 0:
-        first, size = offsets[slots[place]], end - start
-        if offsets[slots[place] + 1] - first == size:
-            same = 0
-            while same < size and data[start + same] == spelt[first + same]:
-                same += 1
-            if same == size:
-                return int(slots[place])
-        place = (place + 1) & mask
-    return -1
-
-
-@unchecked
-def key(data: Bytes, words: Words, masks: Slots, at: int, size: int) -> tuple[int, int, int, int]:
-    """Return the bytes of a pre-token of at most KEY_BYTES as four words, its size in the last byte."""
-    if at + 32 > len(data):
-        end = at + size
-        a, b = packed(data, at, end), packed(data, at + 8, end)
-        c, d = packed(data, at + 16, end), packed(data, at + 24, end)
-    else:  # no branches: sizes are not foreseen
-        a, b = words[at] & masks[size, 0], words[at + 8] & masks[size, 1]
-        c, d = words[at + 16] & masks[size, 2], words[at + 24] & masks[size, 3]
-    return a, b, c, d | size << 56
-
-
-@unchecked
-def line_of(a: int, b: int, c: int, d: int) -> int:
-    """Return where the cache line of a key starts; unsigned, for signed overflow is undefined to the compiler."""
-    mixed = np.uint64(a) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(b) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed += np.uint64(c) * np.uint64(0x94D049BB133111EB) + np.uint64(d) * np.uint64(0x2545F4914F6CDD1D)
-    mixed ^= mixed >> np.uint64(32)
-    return int(np.int64((mixed ^ mixed >> np.uint64(15)) & np.uint64(CACHE_LINES - 1))) << 3
+    Arrays are handed over one by one: out of a tuple each would be counted in and out at every call.
+    """
+    if len(whole):
+        token = find_token(data, at, end, spelt, offsets, whole)
+        if token >= 0:
+            scratch[0] = token
+            return 1
+    if end - at > SHORT_BYTES and len(trie):  # a third of the time; short ones merge as fast
+        count = backtrack(data, at, end, scratch, trie, left, right, shape, filter_, pairs)
+    else:
+        count = merge(data, at, end, scratch, work, letters, first, pairs, merged)
+    for place in range(count):
+        scratch[place] = ids[scratch[place]]
+    return count
 
 
 @unchecked
 def encode_texts(
     data: Bytes,
     words: Words,
-    masks: Slots,
     bounds: Slots,
     pattern: int,
     digits: int,
-    flags: classes.Classes,
-    letters: Ids32,
-    first: Ids32,
-    pairs: Slots,
-    merged: Ids32,
-    spelt: Bytes,
-    offsets: Slots,
-    tokens: Slots,
-    cache: Slots,
+    tables: Tables,
+    short: Slots,
+    wide: Slots,
     lengths: Slots,
     out: Ids32,
 ) -> int:
     """Write the ids of each text to `out` (none where its length is 0) and their number to `lengths`; return the sum.
 
-    `tokens` is empty unless whole tokens go before merges. The loop stays whole: its parts share a dozen variables.
+    The loop stays long and whole: its parts share a dozen variables.
     No bounds are checked: `bounds` ascend within the data (`text_within`), a pre-token ends within its text and gives
-    no more ids than bytes, of which `out` holds one more; a line of the cache is found under a mask of their number.
+    no more ids than bytes, of which `out` holds ROOM more; a line is found under a mask of their number.
     """
-    total, scratch, work = 0, np.empty(64, np.int32), np.empty((3, SCAN_LIMIT), np.int32)
-    a = b = c = d = line = 0
-    keeps = len(out) > 0
-    for row in range(len(bounds) - 1):
-        at, stop, before = bounds[row], bounds[row + 1], total
-        while at < stop:
-            end = next_end(data, words, at, stop, flags, pattern, digits)
+    flags, masks, letters, first, pairs, merged, ids, proofs, spelt, offsets, whole = tables
+    trie, left, right, shape, filter_ = proofs
+    ends, lines = np.empty(AHEAD, np.int64), np.empty(AHEAD, np.int64)
+    keys = np.empty((AHEAD, 3), np.int64)
+    scratch, work = np.empty(64, np.int32), np.empty((3, SCAN_LIMIT), np.int32)
+    rows, row, ahead, keeps = len(bounds) - 1, 0, 0, len(out) > 0
+    total, before, at, front = 0, 0, bounds[0], bounds[0]
+    c = d = line = 0
+    while front < bounds[rows]:
+        found = 0
+        while found < AHEAD and front < bounds[rows]:
+            while front >= bounds[ahead + 1]:
+                ahead += 1
+            front = next_end(data, words, front, bounds[ahead + 1], flags, pattern, digits)
+            ends[found] = front
+            found += 1
+        start = at
+        for place in range(found):
+            size = ends[place] - start
+            if size <= SHORT_BYTES:
+                keys[place, 0], keys[place, 1] = short_key(data, words, masks, start, size)
+                lines[place] = short_line(keys[place, 0], keys[place, 1], short)
+                keys[place, 2] = short[lines[place]]  # the line is on its way
+            start = ends[place]
+        for place in range(found):
+            while at >= bounds[row + 1]:
+                lengths[row], before = total - before, total
+                row += 1
+            end = ends[place]
             size = end - at
-            if size <= KEY_BYTES:
-                a, b, c, d = key(data, words, masks, at, size)
-                line = line_of(a, b, c, d)
-                known = cache[line] == a and cache[line + 1] == b and cache[line + 2] == c and cache[line + 3] == d
-                if not known:
-                    line ^= 8
-                    known = cache[line] == a and cache[line + 1] == b and cache[line + 2] == c and cache[line + 3] == d
-                if known:
-                    fields = cache[line + 4]
-                    count = fields & (MAX_IDS - 1)
-                    if keeps:  # two at once, the second perhaps for nothing: `out` has room for one more
-                        out[total] = fields >> 21 & (MAX_IDS - 1)
-                        out[total + 1] = fields >> 42 & (MAX_IDS - 1)
-                        for field in range(3, count + 1):
-                            out[total + field - 1] = cache[line + 4 + field // 3] >> 21 * (field % 3) & (MAX_IDS - 1)
+            a, b = keys[place, 0], keys[place, 1]
+            if size <= SHORT_BYTES:
+                line = int(lines[place])
+                if (short[line] ^ a) | ((short[line + 1] ^ b) & KEY_BITS) != 0:
+                    line += 4
+                if (short[line] ^ a) | ((short[line + 1] ^ b) & KEY_BITS) == 0:
+                    count = short[line + 1] >> COUNT_AT
+                    if keeps:
+                        out[total] = short[line + 2] & FIELD
+                        out[total + 1] = short[line + 2] >> 21 & FIELD
+                        out[total + 2] = short[line + 2] >> 42
+                        out[total + 3] = short[line + 3] & FIELD
+                        out[total + 4] = short[line + 3] >> 21 & FIELD
+                        out[total + 5] = short[line + 3] >> 42
                     total += count
+                    at = end
+                    continue
+            if size <= WIDE_BYTES:
+                a, b, c, d = wide_key(data, words, masks, at, size)
+                line = wide_line(a, b, c, d, wide)
+                known = find_wide(wide, line, a, b, c, d)
+                if known >= 0:
+                    total += give_wide(wide, known, out, total)
                     at = end
                     continue
             if size > len(scratch):
                 scratch = np.empty(2 * size, np.int32)
-            token = find_token(data, at, end, spelt, offsets, tokens) if len(tokens) else -1
-            if token >= 0:
-                scratch[0], count = token, 1
-            else:
-                count = merge(data, at, end, scratch, work, letters, first, pairs, merged)
+            count = spell(
+                data, at, end, scratch, work, letters, first, pairs, merged, ids,
+                trie, left, right, shape, filter_, spelt, offsets, whole,
+            )  # fmt: skip
             if keeps:
-                for place in range(count):
-                    out[total + place] = scratch[place]
-            if size <= KEY_BYTES and count <= MOST_IDS:
-                line ^= 8
-                for word in range(8):
-                    cache[(line ^ 8) + word] = cache[line + word]
-                    cache[line + word] = 0
-                cache[line], cache[line + 1], cache[line + 2], cache[line + 3] = a, b, c, d
-                cache[line + 4] = count
-                for field in range(1, count + 1):
-                    cache[line + 4 + field // 3] |= np.int64(scratch[field - 1]) << 21 * (field % 3)
+                for each in range(count):
+                    out[total + each] = scratch[each]
+            if size <= SHORT_BYTES and count <= SHORT_IDS:
+                keep_short(short, lines[place], keys[place, 0], keys[place, 1], scratch, count)
+            elif size <= WIDE_BYTES and count <= WIDE_IDS:
+                keep_wide(wide, line, a, b, c, d, scratch, count)
             total += count
             at = end
-        lengths[row] = total - before
+    while row < rows:
+        lengths[row], before = total - before, total
+        row += 1
     return total
 
 
@@ -186,20 +190,11 @@ class KernelEngine:
 
     def __init__(self, definition: Definition, reference: ReferenceEngine) -> None:
         """Raises ValueError, saying why, for a definition this engine does not know."""
-        model = _supported(definition)
+        self._tables = tables(definition)
         self._pattern, self._digits = recognise(definition.data["pre_tokenizer"]) or (0, 0)
-        self._flags = classes.table()
-        spelling = _spelling(model["vocab"], definition)
-        self._letters, self._pairs, self._merged = _merges(model, spelling)
-        self._first = byte_ranks(self._letters, self._pairs)
-        self._spelt, self._offsets = _arena(spelling)
-        self._tokens = np.full(_power(2 * len(spelling)) if model.get("ignore_merges") else 0, -1, np.int64)
-        if len(self._tokens):
-            fill_tokens(self._spelt, self._offsets, self._tokens)
-        self._masks = _masks()
-        self._cache = aligned(CACHE_LINES * 8)
+        self._short, self._wide = aligned(SHORT_LINES * 8), aligned(WIDE_LINES * 8)
         # New memory costs page faults, so ids are written to the same place in every call.
-        self._out = np.empty(CALL_BYTES + 1, np.int32)
+        self._out = np.empty(CALL_BYTES + ROOM, np.int32)
         self._width: type[np.unsignedinteger[Any]] = np.uint16 if definition.size <= 1 << 16 else np.uint32
         self._lock = Lock()  # the kernel drops the interpreter lock, and the cache is shared
         self._reference = reference
@@ -235,19 +230,17 @@ class KernelEngine:
     def _run(self, texts: pa.LargeStringArray, ids: bool) -> tuple[Lengths, Ids]:
         bounds, data = text_within(texts)
         lengths = np.zeros(len(texts), np.int64)
-        room = int(bounds[-1] - bounds[0]) + 1 if ids else 0
+        room = int(bounds[-1] - bounds[0]) + ROOM if ids else 0
         with self._lock:
             if room > len(self._out):
                 self._out = np.empty(room, np.int32)
             total = encode_texts(
-                data, overlapping_words(data), self._masks, bounds, self._pattern, self._digits, self._flags,
-                self._letters, self._first, self._pairs, self._merged,
-                self._spelt, self._offsets, self._tokens,
-                self._cache, lengths, self._out[:room],
+                data, overlapping_words(data), bounds, self._pattern, self._digits, self._tables,
+                self._short, self._wide, lengths, self._out[:room],
             )  # fmt: skip
             found: Ids = self._out[: total if ids else 0].astype(self._width)
             if len(self._out) > 4 * CALL_BYTES:  # one long text is no reason to keep its room
-                self._out = np.empty(CALL_BYTES + 1, np.int32)
+                self._out = np.empty(CALL_BYTES + ROOM, np.int32)
         return lengths, found
 
 
@@ -260,69 +253,7 @@ def _interleave(lengths: Lengths, odd: npt.NDArray[np.int64], ours: Ids, theirs:
     return result
 
 
-def _supported(definition: Definition) -> dict[str, Any]:
-    data = definition.data
-    model: dict[str, Any] = data["model"]
-    wanted = {"dropout": (None, 0, 0.0), "continuing_subword_prefix": (None, ""), "end_of_word_suffix": (None, "")}
-    if model.get("type", "BPE") != "BPE" or "merges" not in model:
-        raise ValueError("the model is not BPE")
-    if data.get("normalizer") is not None:
-        raise ValueError("it normalizes text")
-    if recognise(data.get("pre_tokenizer")) is None:
-        raise ValueError("its pre-tokenizer is none of GPT-2, cl100k and o200k")
-    for key, values in wanted.items():
-        if model.get(key) not in values:
-            raise ValueError(f"{key} is set")
-    if model.get("byte_fallback") or definition.size >= MAX_IDS or len(model["merges"]) >= MAX_IDS:
-        raise ValueError("it falls back to bytes, or is too large")
-    return model
-
-
 def _added(definition: Definition) -> str:
     """Return a regular expression that finds added tokens which are not special, "" for none."""
     added = [token["content"] for token in definition.data.get("added_tokens") or () if not token.get("special")]
     return "|".join(re.escape(content) for content in sorted(added))
-
-
-def _spelling(vocab: dict[str, int], definition: Definition) -> list[bytes]:
-    """Return the bytes of each id, empty for special tokens and gaps."""
-    letters, spelling = byte_letters(), [b""] * definition.size
-    for content, number in vocab.items():
-        if content not in definition.special and all(letter in letters for letter in content):
-            spelling[number] = bytes(letters[letter] for letter in content)
-    return spelling
-
-
-def _merges(model: dict[str, Any], spelling: list[bytes]) -> tuple[Ids32, Slots, Ids32]:
-    """Return the id of each byte, the table of pairs, and the id that each rank merges to."""
-    vocab: dict[str, int] = model["vocab"]
-    letters = np.full(256, -1, np.int32)
-    for content, byte in byte_letters().items():
-        letters[byte] = vocab.get(content, -1)
-    if letters.min() < 0:
-        raise ValueError("its vocabulary lacks some bytes")
-    pairs = [tuple(pair.split(" ")) if isinstance(pair, str) else tuple(pair) for pair in model["merges"]]
-    try:
-        numbers = np.array([(vocab[a], vocab[b], vocab[a + b]) for a, b in pairs], np.int32).reshape(-1, 3)
-    except (KeyError, ValueError) as error:
-        raise ValueError("a merge names no token") from error
-    slots = aligned(_power(2 * len(pairs)))
-    slots[:] = EMPTY
-    fill_pairs(numbers[:, 0].copy(), numbers[:, 1].copy(), slots)
-    return letters, slots, numbers[:, 2].copy()
-
-
-def _masks() -> Slots:
-    """Return what is kept of the four words from a place on, by size, shape (KEY_BYTES + 1, 4)."""
-    kept = np.arange(32) < np.arange(KEY_BYTES + 1)[:, None]
-    return np.where(kept, 0xFF, 0).astype(np.uint8).view("<i8")
-
-
-def _arena(spelling: list[bytes]) -> tuple[Bytes, Slots]:
-    offsets = np.zeros(len(spelling) + 1, np.int64)
-    np.cumsum([len(token) for token in spelling], out=offsets[1:])
-    return np.frombuffer(b"".join(spelling) or b"\0", np.uint8), offsets
-
-
-def _power(least: int) -> int:
-    return 1 << max(4, (least - 1).bit_length())

@@ -1,6 +1,6 @@
-"""Write token datasets in the formats of Megatron-LM, datatrove (nanotron) and MosaicML streaming.
+"""Write token datasets in the formats of Megatron-LM, datatrove (nanotron) and MosaicML streaming, and as Parquet.
 
-Each takes record batches as (ids, offsets): `ids` all in one row, document i at `offsets[i]` to `offsets[i + 1]`.
+All but Parquet take record batches as (ids, offsets): `ids` in one row, document i at `offsets[i]` to `offsets[i + 1]`.
 Documents keep their separators. Everything is streamed; what is held is 8 to 12 bytes a document.
 """
 
@@ -14,6 +14,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tamis.errors import ConfigError
 
@@ -79,6 +81,17 @@ def mds(blocks: Blocks, folder: Path, *, shard_bytes: int = _MDS_BYTES) -> None:
     if held:
         shards.append(_mds_shard(folder, len(shards), held, encoding, shard_bytes))
     (folder / "index.json").write_text(json.dumps({"version": 2, "shards": shards}, sort_keys=True), "utf-8")
+
+
+def parquet(shards: Iterable[Path], folder: Path) -> None:
+    """Write each Arrow shard as a Parquet file of the same name in `folder`, which is made; all columns, one schema."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for shard in shards:
+        reader = pa.ipc.open_file(pa.memory_map(str(shard)))
+        path = folder / shard.with_suffix(".parquet").name
+        with pq.ParquetWriter(path, reader.schema, compression="zstd", use_dictionary=["language"]) as writer:
+            for number in range(reader.num_record_batches):
+                writer.write_batch(reader.get_batch(number))
 
 
 def _mds_samples(ids: Ids, offsets: npt.NDArray[np.int64]) -> Iterator[bytes]:

@@ -1,8 +1,8 @@
-"""Train a byte-level BPE on a sample balanced between languages.
+"""Train a byte-level BPE or Unigram on a sample balanced between languages.
 
 Sampling follows Conneau and Lample (2019, arXiv 1901.07291, section 3.1): a language with share p of the text is drawn
 with weight p**temperature. We differ in that text is repeated only as often as asked for: what a language cannot fill
-goes to the others.
+goes to the others. Unigram (Kudo 2018, arXiv 1804.10959) works on bytes too, so that no character is unknown to it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from tamis.errors import ConfigError
+from tamis.errors import ConfigError, unknown
 
 # OpenAI's o200k pattern (tiktoken, openai_public.py, MIT): combining marks stay inside words, so Indic and Thai words
 # are not cut at every vowel sign; digits come in groups of at most three, read from the left.
@@ -35,6 +35,7 @@ PATTERN = "|".join(
 )
 END_OF_TEXT, PAD = "<|endoftext|>", "<|pad|>"
 SPECIAL_TOKENS = (END_OF_TEXT, PAD, *(f"<|reserved_{number}|>" for number in range(14)))
+_LONGEST = 24  # letters of a token; longer ones are one document's refrain, not the language
 _WORD = re.compile(r"\S+")
 
 
@@ -46,6 +47,7 @@ class Fertility:
     sampled_bytes: int
     tokens: int
     tokens_per_word: float
+    tokens_per_byte: float
     bytes_per_token: float
     single_token_words: float  # share of words that are one token
 
@@ -55,9 +57,11 @@ class Training:
     """What a training run was given and what it gave; `card.json` is this."""
 
     vocab_size: int
+    model: str
     pattern: str
     special_tokens: tuple[str, ...]
-    temperature: float
+    temperature: float | None  # None where `weights` were given
+    weights: dict[str, float]
     sample_bytes: int
     seed: int
     repeats: dict[str, int]
@@ -70,7 +74,9 @@ def train(
     vocab_size: int,
     out: Path,
     *,
+    model: str = "bpe",
     temperature: float = 0.3,
+    weights: Mapping[str, float] | None = None,
     sample_bytes: int = 1 << 30,
     seed: int = 0,
     repeats: Mapping[str, int] | None = None,
@@ -78,31 +84,39 @@ def train(
 ) -> Training:
     """Train on `texts` by language, write `tokenizer.json` and `card.json` into the folder `out`, return the card.
 
-    `vocab_size` includes special tokens, whose ids come first. `repeats` says how often a language's text counts (1
-    where it names none), before `temperature` flattens the shares and `sample_bytes` bounds the sample.
-    The same texts and options give the same file.
-    Raises ConfigError where the text is too little for the vocabulary, or there is no room for the 256 bytes.
+    `vocab_size` includes special tokens, whose ids come first. `model` is "bpe" or "unigram". `repeats` says how often
+    a language's text counts (1 where it names none), before `temperature` flattens the shares and `sample_bytes` bounds
+    the sample. `weights`, where given, are the shares instead: languages they do not name are left out of the sample.
+    The same texts and options give the same file; of Unigram about the same, for the library adds up in hash order.
+    Raises ConfigError where the text is too little for the vocabulary, there is no room for the 256 bytes, or weights
+    name a language without text.
     """
+    if model not in _LEARN:
+        raise unknown("model", model, _LEARN)
     if vocab_size < 256 + len(special_tokens):
         raise ConfigError(
             f"A vocabulary of {vocab_size} cannot hold 256 bytes and the special tokens.", "Ask for more."
         )
     times = dict(repeats or {})
     sizes = {code: _size(texts[code]) * times.get(code, 1) for code in texts}
-    quota = quotas(sizes, temperature, sample_bytes)
+    given = _given(weights, sizes)
+    quota = quotas(sizes, temperature, sample_bytes, given)
     sample = {code: draw(texts[code], quota[code], seed, times.get(code, 1)) for code in sorted(texts)}
-    tokenizer = _learn((text for code in sorted(sample) for text in sample[code]), vocab_size, special_tokens)
+    tokenizer = _LEARN[model]((text for code in sorted(sample) for text in sample[code]), vocab_size, special_tokens)
     if tokenizer.get_vocab_size() < vocab_size:
         raise ConfigError(
             f"The text gave {tokenizer.get_vocab_size()} tokens of the {vocab_size} asked for.",
             "Give more text or ask for a smaller vocabulary.",
         )
     payload = canonical(tokenizer)
+    tokenizer = Tokenizer.from_str(payload.decode())
     card = Training(
         vocab_size,
+        model,
         PATTERN,
         tuple(special_tokens),
-        temperature,
+        None if given else temperature,
+        given or {},
         sample_bytes,
         seed,
         times,
@@ -115,10 +129,29 @@ def train(
     return card
 
 
-def quotas(sizes: Mapping[str, int], temperature: float, total: int) -> dict[str, int]:
-    """Return bytes to draw per language: in proportion to size**temperature, none above its size, `total` in all."""
+def _given(weights: Mapping[str, float] | None, sizes: Mapping[str, int]) -> dict[str, float] | None:
+    if weights is None:
+        return None
+    for code, weight in weights.items():
+        if not sizes.get(code):
+            raise unknown("language", code, [known for known in sizes if sizes[known]])
+        if not 0 <= weight < float("inf"):
+            raise ConfigError(f"The weight of {code} is {weight}.", "Weights are numbers of at least 0.")
+    if not any(weights.values()):
+        raise ConfigError("No language has a weight above 0.", "Give one, or leave weights out.")
+    return dict(sorted(weights.items()))
+
+
+def quotas(
+    sizes: Mapping[str, int], temperature: float, total: int, given: Mapping[str, float] | None = None
+) -> dict[str, int]:
+    """Return bytes to draw per language: in proportion to size**temperature, none above its size, `total` in all.
+
+    Weights that are `given` take the place of size**temperature.
+    """
     left, result = total, dict.fromkeys(sorted(sizes), 0)
-    weights = {code: sizes[code] ** temperature for code in result if sizes[code]}
+    weights = {code: sizes[code] ** temperature if given is None else given.get(code, 0) for code in result}
+    weights = {code: weight for code, weight in weights.items() if sizes[code] and weight}
     while weights and left > 0:
         unit = left / sum(weights.values())
         full = [code for code, weight in weights.items() if weight * unit >= sizes[code]]
@@ -145,8 +178,33 @@ def draw(texts: Sequence[str], quota: int, seed: int, repeats: int = 1) -> list[
     return taken
 
 
-def _learn(texts: Iterator[str], vocab_size: int, special_tokens: Sequence[str]) -> Tokenizer:
-    tokenizer = Tokenizer(models.BPE())
+def _bpe(texts: Iterator[str], vocab_size: int, special_tokens: Sequence[str]) -> Tokenizer:
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(special_tokens),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        max_token_length=_LONGEST,
+        show_progress=False,
+    )
+    return _learn(models.BPE(), texts, trainer)
+
+
+def _unigram(texts: Iterator[str], vocab_size: int, special_tokens: Sequence[str]) -> Tokenizer:
+    trainer = trainers.UnigramTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(special_tokens),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        max_piece_length=_LONGEST,
+        show_progress=False,
+    )
+    return _learn(models.Unigram(), texts, trainer)
+
+
+_LEARN: dict[str, Callable[[Iterator[str], int, Sequence[str]], Tokenizer]] = {"bpe": _bpe, "unigram": _unigram}
+
+
+def _learn(model: models.Model, texts: Iterator[str], trainer: trainers.Trainer) -> Tokenizer:
+    tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(PATTERN), behavior="isolated"),
@@ -154,21 +212,21 @@ def _learn(texts: Iterator[str], vocab_size: int, special_tokens: Sequence[str])
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        special_tokens=list(special_tokens),
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        max_token_length=24,  # longer ones are one document's refrain, not the language
-        show_progress=False,
-    )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
 
 def canonical(tokenizer: Tokenizer) -> bytes:
-    """Return the tokenizer as JSON bytes that do not depend on hash order: the vocabulary by id."""
+    """Return the tokenizer as JSON in no hash order: the vocabulary by id, Unigram pieces by score and text."""
     data = json.loads(tokenizer.to_str())
-    data["model"]["vocab"] = dict(sorted(data["model"]["vocab"].items(), key=lambda item: item[1]))
+    vocab = data["model"]["vocab"]
+    if isinstance(vocab, dict):
+        data["model"]["vocab"] = dict(sorted(vocab.items(), key=lambda item: item[1]))
+    else:
+        first = len(data["added_tokens"])
+        rounded = [(round(score, 6), content) for content, score in vocab[first:]]
+        rounded.sort(key=lambda piece: (-piece[0], piece[1]))
+        data["model"]["vocab"] = vocab[:first] + [[content, score] for score, content in rounded]
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -183,6 +241,7 @@ def fertility(tokenizer: Tokenizer, texts: Sequence[str], sampled: Sequence[str]
         sampled_bytes=_size(sampled),
         tokens=tokens,
         tokens_per_word=round(tokens / max(len(words), 1), 3),
+        tokens_per_byte=round(tokens / max(_size(shown), 1), 4),
         bytes_per_token=round(_size(shown) / max(tokens, 1), 3),
         single_token_words=round(whole / max(len(words), 1), 4),
     )
