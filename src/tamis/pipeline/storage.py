@@ -26,6 +26,7 @@ from pyarrow import fs
 from tamis.errors import OutputError
 
 if TYPE_CHECKING:
+    from tamis.warc.fetch import Politeness
     from tamis.warc.gate import Gate, LocalGate
 
 T = TypeVar("T")
@@ -280,8 +281,9 @@ class InputFiles:
     None this process has one of its own, with `rate` requests a second to each host (None or 0: no limit).
     """
 
-    def __init__(self, cache: str, rate: float | None = None) -> None:
+    def __init__(self, cache: str, rate: float | None = None, politeness: Politeness | None = None) -> None:
         self.cache = cache
+        self.politeness = politeness
         self.rate = rate
         self.gatekeeper: str | None = None
 
@@ -311,7 +313,7 @@ class InputFiles:
         # lie on NFS, where locks hang.
         with self.gate.alone(str(path)):
             if not path.exists():
-                fetch(uri, path, gate=self.gate)
+                fetch(uri, path, gate=self.gate, politeness=self.politeness)
         return path
 
     def read_range(self, uri: str, start: int, end: int) -> bytes:
@@ -323,7 +325,7 @@ class InputFiles:
         if _is_http(uri):
             from tamis.warc.fetch import fetch_range
 
-            return fetch_range(uri, start, end, gate=self.gate)
+            return fetch_range(uri, start, end, gate=self.gate, politeness=self.politeness)
         with self.open(uri) as stream:
             stream.seek(start)
             return stream.read(end - start)
@@ -333,7 +335,7 @@ class InputFiles:
         if _is_http(uri):
             from tamis.warc.fetch import remote_size
 
-            return remote_size(uri, gate=self.gate)
+            return remote_size(uri, gate=self.gate, politeness=self.politeness)
         files, path = filesystem(uri)
         info = files.get_file_info(path)
         return cast(int, info.size) if info.is_file else None
