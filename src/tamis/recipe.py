@@ -163,6 +163,8 @@ class Recipe:
 
     def _tokenize(self) -> TokenizeSettings:
         settings = self._section("tokenize", TokenizeSettings, {"shard_tokens": _count})
+        if settings.by_bucket and "perplexity" not in self.tables:
+            raise ConfigError("tokenize.by_bucket is set, and nothing makes buckets.", "Add [perplexity], or unset it.")
         local = self.folder / settings.tokenizer
         return dataclasses.replace(settings, tokenizer=str(local)) if local.exists() else settings
 

@@ -54,7 +54,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
         "filters": [{"name": chain.name, "rules": _rules(chain)} for chain in settings.filters],
         "dedup": asdict(settings.dedup) if settings.dedup else None,
         "scoring": scored(settings.scoring) if settings.scoring else None,
-        "tokenize": {"shard_tokens": settings.tokenize.shard_tokens, "separator": settings.tokenize.separator},
+        "tokenize": {name: getattr(settings.tokenize, name) for name in ("shard_tokens", "separator", "by_bucket")},
         "output": asdict(settings.output),
     }
 

@@ -34,6 +34,7 @@ class ExtractSettings:
     options: Mapping[str, Any] = field(default_factory=dict)
     fallback: str | None = None
     unsure_below: float = 0.0  # pages of less confidence go to the fallback as well
+    early_exit: bool = False  # look at pages before a dear extractor does (pipeline/early.py)
     deadline_seconds: float = 10.0
     max_html_bytes: int = 20 << 20
 
@@ -63,11 +64,12 @@ class LangidSettings:
 
 @dataclass(frozen=True, slots=True)
 class TokenizeSettings:
-    """Which tokenizer counts and encodes, and how its shards are cut."""
+    """Which tokenizer counts and encodes, and how its shards are cut; `by_bucket` gives each bucket its own folder."""
 
     tokenizer: str = "default"
     shard_tokens: int = 100_000_000
     separator: str = "eos"
+    by_bucket: bool = False
 
 
 @dataclass(frozen=True, slots=True)
