@@ -173,6 +173,7 @@ def pretrained(folder: Path, kind: str, *, dtype: Any, device: str, pickles: boo
         raise MissingExtraError("This model needs transformers, not installed.", "pip install 'tamis[gpu]'") from error
     before = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     try:
         model, told = getattr(transformers, kind).from_pretrained(
             str(folder), dtype=dtype, local_files_only=True, trust_remote_code=False, output_loading_info=True,
