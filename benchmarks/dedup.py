@@ -198,7 +198,7 @@ def clusters_of_tamis(folder: Path, options: DedupOptions, *, verify: bool = Tru
         later = components.docs[components.of(components.docs) != components.docs]
         return rows_of(np.concatenate([exact.column("doc").to_numpy(), later]))
     _split(folder / "part-", components.split(lambda: _read(folder / "buckets.arrow"), PARTS))
-    _split(folder / "sets-", regroup(_sets(folder, *components.members(PARTS), options), 8 << 20))
+    _split(folder / "sets-", regroup(_sets(folder, *next(components.members(PARTS)), options), 8 << 20))
     del components
     near = [_resolved(folder, part, options) for part in range(PARTS)]
     return rows_of(combine(exact, pa.concat_tables(near)).column("doc").to_numpy())

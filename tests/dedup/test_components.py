@@ -52,7 +52,7 @@ def test_split_parts_no_component_and_loses_no_row(rows: list[tuple[int, int]], 
     component = twin(rows)
     sizes = Counter(component.values())
     assert sorted(seen) == sorted(row for row in set(rows) if sizes[component[row[1]]] > 1)
-    docs, _ = find_components(lambda: [one]).members(partitions)
+    [(docs, _)] = find_components(lambda: [one]).members(partitions)
     assert docs.tolist() == sorted({doc for _, doc in seen})
 
 

@@ -17,13 +17,13 @@ import tamis
 from tamis.dedup.minhash import sign, signature_schema
 from tamis.dedup.options import DedupOptions
 from tamis.errors import InputError, OutputError
+from tamis.pipeline.arrowfiles import verdicts_path
 from tamis.pipeline.curate import sifted_path, signatures_path
 from tamis.pipeline.dedupplan import plan_shards
 from tamis.pipeline.duplicates import (
     PROVENANCE,
     PROVENANCE_FILE,
     Deduplicate,
-    verdicts_path,
 )
 from tamis.pipeline.manifest import NAME, Receipt
 from tamis.pipeline.shard import Shard

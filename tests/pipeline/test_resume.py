@@ -88,7 +88,9 @@ def test_nothing_to_do_holds_without_work(miniweb: Path, recipe: Path, tmp_path:
     [
         ({"filters": [{"keep": "chars", "at_least": 300}]}, DEDUPED),
         ({"langid.at_least": 0.9}, DEDUPED),
-        ({"dedup.threshold": 0.99}, DEDUPED),
+        ({"dedup.threshold": 0.99}, {"resolve", "verdict"}),
+        ({"dedup.scope": "global"}, DEDUPED - {"sift"}),
+        ({"dedup.alarm_share": 0.9}, {"verdict"}),
         ({"tokenize.shard_tokens": 30_000}, set()),
     ],
 )

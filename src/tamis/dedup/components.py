@@ -1,13 +1,14 @@
 """Connected components of the candidate graph: what can be resolved apart, because no bucket reaches across.
 
 Components only say what has to be looked at together; nothing is removed because of one. Memory: 12 bytes for each
-document that shares a bucket with another and a fifth of a byte for each other one, whatever the size of its texts.
+document that shares a bucket with another and a fifth of a byte for each other one, whatever the size of its texts;
+where that is too much, `external` finds the same by rounds over sorted files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,11 @@ from tamis.text.kernel import kernel
 
 Parents = npt.NDArray[np.uint32]
 Buckets = Callable[[], Iterable[pa.RecordBatch]]
+Parts = npt.NDArray[np.uint16]
+Wanted = Callable[[Docs], npt.NDArray[np.bool_]]
+
+# Bytes a document that shares buckets takes here: its number, its place, and which components are asked for.
+NODE_BYTES = 21
 
 # A bucket's members with the component they belong to; the component's number is its first document.
 MEMBERS = pa.schema(
@@ -83,19 +89,18 @@ class Components:
         sizes = np.bincount(self._roots, minlength=len(self.docs))
         return sizes[sizes > 1]
 
-    def members(self, partitions: int, *, wanted: Docs | None = None) -> tuple[Docs, npt.NDArray[np.uint16]]:
-        """Return the documents that `split` yields, sorted, and the partition of each."""
+    def members(self, partitions: int, *, wanted: Wanted | None = None) -> Iterator[tuple[Docs, Parts]]:
+        """Yield the documents that `split` yields, sorted, and the partition of each."""
         nodes = np.flatnonzero(self._asked(wanted)[self._roots])
-        parts = _partition(self.docs[self._roots[nodes]], partitions)
-        return self.docs[nodes], parts.astype(np.uint16)
+        yield self.docs[nodes], partition_of(self.docs[self._roots[nodes]], partitions).astype(np.uint16)
 
     def split(
-        self, buckets: Buckets, partitions: int, *, wanted: Docs | None = None
+        self, buckets: Buckets, partitions: int, *, wanted: Wanted | None = None
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield (partition, members) so that each component lies in one partition; a partition comes many times.
 
-        Components of one document, whose others were left out, have nothing to resolve. With `wanted`, only components
-        that have one of these documents.
+        Components of one document, whose others were left out, have nothing to resolve. With `wanted`, which says of
+        documents whether they are, only components that have one of them.
         """
         asked = self._asked(wanted)
         for batch in buckets():
@@ -103,30 +108,41 @@ class Components:
             here = nodes >= 0
             here[here] = asked[self._roots[nodes[here]]]
             rows, nodes = (batch, nodes) if here.all() else (batch.filter(pa.array(here)), nodes[here])
-            if not rows.num_rows:
-                continue
-            component = self.docs[self._roots[nodes]]
-            partition = _partition(component, partitions)
-            order = np.argsort(partition, kind="stable")
-            members = pa.record_batch([component, *rows.columns], schema=MEMBERS).take(pa.array(order))
-            ends = np.cumsum(np.bincount(partition, minlength=partitions)).tolist()
-            for index, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
-                if end > begin:
-                    yield index, members.slice(begin, end - begin)
+            yield from parted(rows, self.docs[self._roots[nodes]], partitions)
 
-    def _asked(self, wanted: Docs | None) -> npt.NDArray[np.bool_]:
+    def _asked(self, wanted: Wanted | None) -> npt.NDArray[np.bool_]:
         """Return which nodes are roots of components to be resolved."""
         asked: npt.NDArray[np.bool_] = np.bincount(self._roots, minlength=len(self.docs)) > 1
         if wanted is not None:
-            places = self._marks.places(wanted)
             also = np.zeros(len(self.docs), np.bool_)
-            also[self._roots[places[places >= 0]]] = True
+            also[self._roots[wanted(self.docs)]] = True
             asked &= also
         return asked
 
 
-def find_components(buckets: Buckets, *, exclude: Docs | None = None) -> Components:
-    """Return the components of the graph whose edges are shared buckets.
+def parted(rows: pa.RecordBatch, component: Docs, partitions: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield (partition, members) of rows of buckets whose components are given."""
+    if not rows.num_rows:
+        return
+    partition = partition_of(component, partitions)
+    order = np.argsort(partition, kind="stable")
+    members = pa.record_batch([component, *rows.columns], schema=MEMBERS).take(pa.array(order))
+    ends = np.cumsum(np.bincount(partition, minlength=partitions)).tolist()
+    for index, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
+        if end > begin:
+            yield index, members.slice(begin, end - begin)
+
+
+@overload
+def find_components(buckets: Buckets, *, exclude: Docs | None = None) -> Components: ...
+
+
+@overload
+def find_components(buckets: Buckets, *, exclude: Docs | None = None, limit: int) -> Components | None: ...
+
+
+def find_components(buckets: Buckets, *, exclude: Docs | None = None, limit: int | None = None) -> Components | None:
+    """Return the components of the graph whose edges are shared buckets; None where they need more than `limit` bytes.
 
     `buckets` opens a fresh pass over all bands' batches (`bands.BUCKETS`), in any order; two passes are made. `exclude`
     (sorted) are documents to leave out: those already removed as exact duplicates.
@@ -137,6 +153,8 @@ def find_components(buckets: Buckets, *, exclude: Docs | None = None) -> Compone
     if exclude is not None:
         marks.remove(exclude)
     marks.close()
+    if limit is not None and NODE_BYTES * marks.count > limit:
+        return None
     parents = np.arange(marks.count, dtype=np.uint32)
     for batch in buckets():
         docs, shared = batch.column("doc").to_numpy(), batch.column("bucket").to_numpy()
@@ -145,7 +163,8 @@ def find_components(buckets: Buckets, *, exclude: Docs | None = None) -> Compone
     return Components(marks, parents)
 
 
-def _partition(components: Docs, partitions: int) -> npt.NDArray[np.int64]:
+def partition_of(components: Docs, partitions: int) -> npt.NDArray[np.int64]:
+    """Return the partition of each component."""
     # Multiplicative hashing: neighbours in one unit go to different partitions.
     spread = components * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(33)
     return (spread % np.uint64(partitions)).astype(np.int64)

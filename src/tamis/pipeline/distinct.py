@@ -10,11 +10,12 @@ import pyarrow as pa
 from tamis.budget.ledger import Ledger
 from tamis.dedup.minhash import sign, signature_schema
 from tamis.dedup.options import DedupOptions
+from tamis.pipeline.arrowfiles import verdicts_path
 from tamis.pipeline.curate import WORK_FILE, sifted_path, signatures_path
 from tamis.pipeline.dedupplan import plan_shards
 from tamis.pipeline.documents import DOCUMENTS, Finish
 from tamis.pipeline.drops import Drops
-from tamis.pipeline.duplicates import Deduplicate, verdicts_path
+from tamis.pipeline.duplicates import Deduplicate
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.storage import Storage
 

@@ -355,4 +355,12 @@ class _Passes:
 
     @property
     def rows(self) -> int:
-        return sum(batch.num_rows for _, batch in self.work._signatures(self.shelf, ["shingles"]))
+        """How many signatures there are; counted once in a process, since files do not change under a run."""
+        key = tuple((storage.root, unit) for storage, unit in self.shelf.places)
+        if key not in _counted:
+            _counted.clear()
+            _counted[key] = sum(batch.num_rows for _, batch in self.work._signatures(self.shelf, ["shingles"]))
+        return _counted[key]
+
+
+_counted: dict[tuple[tuple[str, str], ...], int] = {}

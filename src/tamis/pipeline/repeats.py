@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,19 @@ import pyarrow.compute as pc
 
 from tamis.budget.ledger import Amount, Ledger
 from tamis.columns import byte_lengths, put
-from tamis.dedup.lines import Keys, cut_lines
-from tamis.dedup.options import LineOptions
+from tamis.dedup.estimate import held
+from tamis.dedup.lines import COUNTED, Keys, common_lines, counted_lines, cut_lines
+from tamis.dedup.options import DedupOptions, LineOptions
 from tamis.pipeline import models
+from tamis.pipeline.arrowfiles import batches_of, path_of, verdicts_path, write_file
 from tamis.pipeline.curate import sifted_path
+from tamis.pipeline.dedupplan import COUNT
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.settings import Settings
-from tamis.pipeline.storage import Storage
+from tamis.pipeline.shard import Shard
+from tamis.pipeline.storage import FileEntry, Storage
 from tamis.pipeline.verified import opened
+from tamis.pipeline.whereabouts import units_of_group
 
 # The step of the ledger, and why text or a whole document goes.
 LINES = "lines"
@@ -48,6 +54,38 @@ def kept_texts(storage: Storage, unit: str, verdicts: pa.RecordBatch) -> Iterato
             stays[gone[inside] - start] = False
             start += batch.num_rows
             yield batch.filter(pa.array(stays))
+
+
+def count_lines(
+    dedup: DedupOptions, storage: Storage, memory: int, shard: Shard, scratch: Path
+) -> tuple[list[FileEntry], dict[str, Any]]:
+    """Count the lines of a group's documents that stay: in how many of them each occurs. Returns its file and facts."""
+    options, units = _lines(dedup), shard.payload["units"]
+
+    def texts() -> Iterator[tuple[int, pa.RecordBatch]]:
+        with opened(storage, verdicts_path()) as file:
+            verdicts = pa.ipc.open_file(file)
+            for index in units_of_group(shard.payload["groups"], shard.name, len(units)):
+                for batch in kept_texts(storage, units[index], verdicts.get_batch(index)):
+                    yield index, batch
+
+    counted = counted_lines(texts(), options, memory=held(memory), scratch=scratch)
+    return [write_file(storage, path_of(COUNT, shard.name), COUNTED, counted)], {}
+
+
+def find_common(
+    dedup: DedupOptions, storage: Storage, memory: int, shard: Shard, scratch: Path
+) -> tuple[list[FileEntry], dict[str, Any]]:
+    """Write which lines are common, all groups together. Returns the file and facts."""
+    groups = shard.payload["groups"]
+    counted = (batch for name in groups for batch in batches_of(storage, path_of(COUNT, name)))
+    batch = pa.record_batch([common_lines(counted, _lines(dedup), held(memory), scratch)], ["line"])
+    return [write_file(storage, common_path(), batch.schema, [batch])], {"lines": batch.num_rows}
+
+
+def _lines(dedup: DedupOptions) -> LineOptions:
+    assert dedup.lines is not None
+    return dedup.lines
 
 
 def read_common(storage: Storage, path: str | None) -> Keys | None:

@@ -1,0 +1,160 @@
+"""Components that do not fit in memory: the answers of `components.Components`, by rounds over sorted files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tamis.dedup.components import Buckets, Parts, Wanted, parted, partition_of
+from tamis.dedup.documents import Docs
+from tamis.dedup.spill import Sorter
+from tamis.dedup.stars import EDGE, Edges, Stars, find_stars
+from tamis.text.kernel import kernel
+
+# Where a row of the buckets stands, and its document; then where it stands, and its component.
+_ASKED = np.dtype([("doc", np.uint64), ("place", np.uint64)])
+_TOLD = np.dtype([("place", np.uint64), ("root", np.uint64)])
+_NONE = np.uint64(0xFFFFFFFFFFFFFFFF)
+_CHUNK = 1 << 18
+
+
+class ExternalComponents:
+    """Documents that share buckets, each with its component, in one sorted file; a context manager of its folder."""
+
+    def __init__(self, buckets: Buckets, exclude: Docs | None, *, memory: int, scratch: Path) -> None:
+        self._memory = memory
+        self._folder = Path(tempfile.mkdtemp(prefix="components-", dir=scratch))
+        found = find_stars(_edges(buckets, exclude), memory=memory, scratch=self._folder)
+        self.rounds = found.rounds
+        self._nodes = self._with_roots(found)
+
+    def _with_roots(self, found: Stars) -> Stars:
+        """Write (document, component) for every document, the least of a component among them."""
+        path = self._folder / "nodes"
+        with Sorter(EDGE, self._memory, self._folder, singles=True) as sorter, path.open("wb") as file:
+            last = _NONE
+            for block in self._by_root(found):
+                sorter.add(block[["node", "other"]].astype(EDGE))
+                roots = np.unique(block["other"])
+                roots = roots[roots != last]
+                last = block["other"][-1]
+                own = np.empty(len(roots), EDGE)
+                own["node"] = own["other"] = roots
+                sorter.add(own)
+            for block in sorter:
+                file.write(block.tobytes())
+        found.path.unlink()
+        return Stars(path, found.rounds)
+
+    def _by_root(self, found: Stars) -> Iterator[Edges]:
+        """Yield the records by component, so that each one's documents come together."""
+        with Sorter(EDGE, self._memory, self._folder, singles=True) as sorter:
+            for block in found.blocks():
+                turned = np.empty(len(block), EDGE)
+                turned["node"], turned["other"] = block["other"], block["node"]
+                sorter.add(turned)
+            for block in sorter:
+                turned = np.empty(len(block), EDGE)
+                turned["node"], turned["other"] = block["other"], block["node"]
+                yield turned
+
+    def members(self, partitions: int, *, wanted: Wanted | None = None) -> Iterator[tuple[Docs, Parts]]:
+        """Yield the documents that `split` yields, sorted, and the partition of each."""
+        asked = self._asked(wanted)
+        for block in self._nodes.blocks():
+            docs, roots = block["node"].copy(), block["other"].copy()
+            if asked is not None:
+                here = np.isin(roots, asked)
+                docs, roots = docs[here], roots[here]
+            yield docs, partition_of(roots, partitions).astype(np.uint16)
+
+    def split(
+        self, buckets: Buckets, partitions: int, *, wanted: Wanted | None = None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield what `Components.split` does, in the same order."""
+        asked = self._asked(wanted)
+        told = self._told(buckets)
+        rest = np.empty(0, np.uint64)
+        for batch in buckets():
+            while len(rest) < batch.num_rows:
+                rest = np.concatenate([rest, next(told)])
+            roots, rest = rest[: batch.num_rows], rest[batch.num_rows :]
+            here = roots != _NONE
+            if asked is not None:
+                here &= np.isin(roots, asked)
+            yield from parted(batch.filter(pa.array(here)), roots[here], partitions)
+
+    def _told(self, buckets: Buckets) -> Iterator[Docs]:
+        """Yield the component of each row of the buckets, in their order; the greatest number where it has none."""
+        with (
+            Sorter(_ASKED, self._memory // 2, self._folder, singles=True) as sorter,
+            Sorter(_TOLD, self._memory // 2, self._folder, singles=True) as answers,
+        ):
+            first = 0
+            for batch in buckets():
+                records = np.empty(batch.num_rows, _ASKED)
+                records["doc"] = batch.column("doc").to_numpy()
+                records["place"] = np.arange(first, first + batch.num_rows)
+                first += batch.num_rows
+                sorter.add(records)
+            for docs, places, roots in _joined(iter(sorter), self._nodes.blocks()):
+                told = np.empty(len(docs), _TOLD)
+                told["place"], told["root"] = places, roots
+                answers.add(told)
+            for block in answers:
+                yield block["root"].copy()
+
+    def _asked(self, wanted: Wanted | None) -> Docs | None:
+        """Return the components that have a wanted document, sorted; None: all."""
+        if wanted is None:
+            return None
+        found = [np.unique(block["other"][wanted(block["node"].copy())]) for block in self._nodes.blocks()]
+        return np.unique(np.concatenate([np.empty(0, np.uint64), *found]))
+
+
+def _edges(buckets: Buckets, exclude: Docs | None) -> Iterator[Edges]:
+    """Yield an edge from each bucket's first document to each of its others, those left out aside."""
+    gone = np.empty(0, np.uint64) if exclude is None else exclude
+    for batch in buckets():
+        docs, shared = batch.column("doc").to_numpy(), batch.column("bucket").to_numpy()
+        at = np.minimum(np.searchsorted(gone, docs), max(len(gone) - 1, 0))
+        here = gone[at] != docs if len(gone) else np.ones(len(docs), np.bool_)
+        docs, shared = docs[here], shared[here]
+        if not len(docs):
+            continue
+        starts = np.flatnonzero(np.concatenate([[True], shared[1:] != shared[:-1]]))
+        out = np.empty(len(docs), EDGE)
+        out["node"], out["other"] = docs, np.repeat(docs[starts], np.diff(np.append(starts, len(docs))))
+        yield out
+
+
+def _joined(rows: Iterable[Edges], nodes: Iterator[Edges]) -> Iterator[tuple[Docs, Docs, Docs]]:
+    """Yield (documents, places, components) of rows sorted by document, looked up among nodes sorted alike."""
+    held = np.empty(0, EDGE)
+    for block in rows:
+        docs = np.ascontiguousarray(block["doc"])
+        pieces = [held[np.searchsorted(held["node"], docs[0]) :]] if len(held) else []
+        while not pieces or not len(pieces[-1]) or pieces[-1]["node"][-1] < docs[-1]:
+            more = next(nodes, None)
+            if more is None:
+                break
+            pieces.append(more)
+        held = np.concatenate(pieces) if pieces else held
+        roots = np.full(len(docs), _NONE)
+        _look_up(docs, np.ascontiguousarray(held["node"]), np.ascontiguousarray(held["other"]), roots)
+        yield docs, np.ascontiguousarray(block["place"]), roots
+
+
+@kernel
+def _look_up(docs: Docs, nodes: Docs, others: Docs, roots: npt.NDArray[np.uint64]) -> None:
+    at = 0
+    for i in range(len(docs)):
+        while at < len(nodes) and nodes[at] < docs[i]:
+            at += 1
+        if at < len(nodes) and nodes[at] == docs[i]:
+            roots[i] = others[at]
