@@ -83,20 +83,85 @@ def test_redpajama_drops_by_given_bounds_only() -> None:
     assert reasons(redpajama_signals(min_words=2), "one", "one two") == ["rps_doc_word_count"]
 
 
+# Bounds that short texts miss, opened.
+SHORT = {"min_words": 0, "min_ended_lines": 0, "max_mean_word_letters": 9999, "min_mean_word_letters": 0,
+         "min_stop_words": 0, "min_lettered_words": 0, "runs": False}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("word " * 30, []),
         ("हिन्दी में लिखा हुआ पाठ है और यह ठीक है। " * 5, []),
         ("a % = a % = ", ["symbol_char_share"]),
+        ("one #two three four five six seven eight nine ten", []),
+        ("one #two #three four five six seven eight nine ten", ["symbol_word_ratio"]),
         ("year 2020 2021", ["digit_char_share"]),
         ("see http example " * 3 + "https://example.org/a/long/address/of/a/page", ["url_char_share"]),
         ("a  b  c  d  ", ["space_char_share"]),
         ("(abcdefgh) (abcdefgh)", ["bracket_char_share"]),
+        ("One.\n\nOur privacy policy.\n\nThree.", []),
+        ("One.\n\nOur privacy policy.\n\nUse of cookies.\n\nFour.", ["boilerplate_paragraph_share"]),
+        ("Privacy policy\n\nTwo.\n\nThree.\n\nFour.", ["boilerplate_paragraph_share"]),
+        ("One.\n\nTwo.\n\nThree.\n\nLorem ipsum.", ["boilerplate_paragraph_share"]),
+        ("abcd efgh\nijkl mnop\nqrst uvwx\nabcd efgh", []),
+        ("abcd efgh\nijkl mnop\nabcd efgh", ["repeated_line_share"]),
+        (f"word {'x' * 1000}", []),
+        (f"word {'x' * 1001}", ["longest_word_letters"]),
+        ("\n".join(f"{'abcd'[n] * 4} went on for all the rest of the day{'...' * (n < 1)}" for n in range(4)), []),
+        (
+            "\n".join(f"{'abcd'[n] * 4} went on for all the rest of the day{'...' * (n < 2)}" for n in range(4)),
+            ["ellipsis_line_share"],
+        ),
     ],
 )
-def test_nemo_rules(text: str, reason: list[str]) -> None:
-    assert reasons(nemo_rules(), text) == reason
+def test_nemo_rules_of_signs_lines_and_paragraphs(text: str, reason: list[str]) -> None:
+    assert reasons(nemo_rules(**SHORT, max_repeated_line_chars=1, max_repeated_paragraph_chars=1), text) == reason
+
+
+def test_nemo_rules_have_the_published_bounds() -> None:
+    rules = {rule.reason: rule for rule in nemo_rules().rules()}
+    published = {
+        "symbol_char_share": 0.25, "symbol_word_ratio": 0.1, "digit_char_share": 0.15, "url_char_share": 0.2,
+        "space_char_share": 0.25, "bracket_char_share": 0.1, "boilerplate_paragraph_share": 0.4,
+        "repeated_line_share": 0.3, "repeated_paragraph_share": 0.3, "repeated_line_char_share": 0.2,
+        "repeated_paragraph_char_share": 0.2, "longest_word_letters": 1000, "bullet_line_share": 0.9,
+        "ellipsis_line_share": 0.3, "top_2_gram_char_share": 0.2, "top_3_gram_char_share": 0.18,
+        "top_4_gram_char_share": 0.16, "repeated_5_gram_char_share": 0.15, "repeated_6_gram_char_share": 0.14,
+        "repeated_7_gram_char_share": 0.13, "repeated_8_gram_char_share": 0.12, "repeated_9_gram_char_share": 0.11,
+        "repeated_10_gram_char_share": 0.1,
+    }  # fmt: skip
+    assert {name: rules[name].at_most for name in published} == published
+    assert (rules["ended_line_share"].at_least, rules["lettered_word_share"].at_least) == (0.15, 0.8)
+    assert rules["word_count"].at_least.of("eng_Latn") == 50
+    assert rules["stop_word_count"].at_least.of("eng_Latn") == 2
+    assert len(rules) == 28
+
+
+def test_redpajama_runs_by_hand() -> None:
+    # "a bb" three times of 15 words with 27 characters; "ccc d e f g" twice, the second time overlapped by "d e f g h".
+    text = "a bb a bb a bb ccc d e f g. CCC d, e f g"
+    row = redpajama_signals()(batch(text)).kept.to_pylist()[0]
+    total = 3 * 3 + 2 * 7
+    assert row["rps_doc_frac_chars_top_2gram"] == pytest.approx(3 * 3 / total)
+    assert row["rps_doc_frac_chars_top_3gram"] == pytest.approx(2 * 4 / total)  # "a bb a", the first of two that do
+    assert row["rps_doc_frac_chars_top_4gram"] == pytest.approx(2 * 6 / total)  # "a bb a bb"
+    assert row["rps_doc_frac_chars_dupe_5grams"] == pytest.approx(2 * 7 / total)
+    assert [row[f"rps_doc_frac_chars_dupe_{n}grams"] for n in range(6, 11)] == [0] * 5
+    once = redpajama_signals()(batch("one two three four")).kept.to_pylist()[0]
+    assert once["rps_doc_frac_chars_top_2gram"] == once["rps_doc_frac_chars_dupe_5grams"] == 0
+    ten = "a b c d e f g h i j "
+    row = redpajama_signals()(batch(ten + "xxxxx " + ten)).kept.to_pylist()[0]
+    assert [row[f"rps_doc_frac_chars_dupe_{n}grams"] for n in range(5, 11)] == pytest.approx([20 / 25] * 6)
+    assert reasons(redpajama_signals(max_10_grams=0.5), ten * 2) == ["rps_doc_frac_chars_dupe_10grams"]
+
+
+def test_redpajama_stop_words_are_of_raw_words() -> None:
+    text = "The man and the dog."  # the raw words: The man and the dog .
+    assert reasons(redpajama_signals(min_stop_words=0.4, stop_words=["the", "and"]), text) == [
+        "rps_doc_stop_word_fraction"
+    ]
+    assert reasons(redpajama_signals(min_stop_words=1 / 3, stop_words=["the", "and"]), text) == []
 
 
 def test_bad_words_stand_alone(tmp_path: Path) -> None:

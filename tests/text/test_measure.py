@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tamis.columns import as_text
+from tamis.text.grams import AT_ONCE
 from tamis.text.lines import ENDED, FIELDS, FLAGS, LINE_COUNTS, WORDS, join_lines
 from tamis.text.measure import COLUMNS, measure
 from tamis.text.stopwords import StopTables, default_tables, stop_tables, stop_words
@@ -75,6 +78,19 @@ def top_twin(found: list[str], length: int) -> int:
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.sampled_from(["a", "bb", "ccc", "d"]), max_size=60))
 def test_runs_are_those_of_plain_twins(found: list[str]) -> None:
+    counts = measure([" ".join(found)], NONE)
+    for length in (2, 3, 4):
+        assert counts[f"top_{length}_gram_worth"][0] == 16 * top_twin(found, length)
+    for length in range(5, 11):
+        assert counts[f"repeated_{length}_gram_worth"][0] == 16 * run_twin(found, length)
+
+
+@pytest.mark.parametrize("vocabulary", [30, 3000, 10**6])
+def test_runs_of_many_words_are_those_of_plain_twins(vocabulary: int) -> None:
+    """More words than are counted in one table; a quarter of them stands again."""
+    pick = random.Random(vocabulary)
+    found = ["".join(chr(97 + pick.randrange(vocabulary) // 26**n % 26) for n in range(5)) for _ in range(AT_ONCE)]
+    found += found[AT_ONCE // 2 : AT_ONCE // 2 + AT_ONCE // 4]
     counts = measure([" ".join(found)], NONE)
     for length in (2, 3, 4):
         assert counts[f"top_{length}_gram_worth"][0] == 16 * top_twin(found, length)

@@ -13,9 +13,11 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,7 +27,7 @@ from tamis.filters.chain import Chain
 from tamis.filters.families import family
 from tamis.filters.rewrites import Rewrite, Rewritten
 from tamis.filters.walked import LINES
-from tamis.text.lines import WORDS, Lines, join_lines
+from tamis.text.lines import FLAGS, PARAGRAPH, START, WORDS, Lines, join_lines
 
 PHRASES = "phrases of data/boilerplate.tsv, written for this project"
 
@@ -58,6 +60,28 @@ class TakeBoilerplate:
         rows = np.add.reduceat(np.append(~stays, False), found.offsets[:-1]) * (np.diff(found.offsets) > 0)
         made, _ = join_lines(text, found, stays)
         return Rewritten(pc.if_else(pa.array(rows > 0), made, text))
+
+
+@dataclass(frozen=True, slots=True)
+class BoilerplateShare:
+    """The share of paragraphs that hold a shipped phrase of their language or "lorem ipsum": 1 where the first or the
+    last one does, as NeMo Curator's `BoilerPlateStringFilter` has it."""
+
+    def __call__(self, text: pa.Array, language: pa.Array, lines: pa.Array) -> npt.NDArray[np.float64]:
+        """Return the share of each text, in [0, 1]."""
+        found, share = Lines.of(lines), np.zeros(len(text))
+        for row, code in enumerate(language.to_pylist()):
+            plain = _plain(text[row].as_py() or "")
+            pattern = _pattern("", code)
+            if "lorem ipsum" not in plain and not (pattern and pattern.search(plain)):
+                continue
+            records = found.records[found.offsets[row] : found.offsets[row + 1]]
+            data = text[row].as_py().encode()
+            starts = records[(records[:, FLAGS] & PARAGRAPH != 0) | (np.arange(len(records)) == 0), START].tolist()
+            parts = [_plain(data[a:b].decode()) for a, b in pairwise([*starts, len(data)])]
+            held = ["lorem ipsum" in part or bool(pattern and pattern.search(part)) for part in parts]
+            share[row] = 1.0 if held[0] or held[-1] else sum(held) / len(held)
+        return share
 
 
 @family(source=PHRASES)

@@ -31,7 +31,7 @@ from tamis.filters.rewrites import Rewrite, Rewritten
 from tamis.filters.rule import OPEN, Rule, keep
 from tamis.filters.signal import Signal
 from tamis.filters.walked import LINES, Count, Field
-from tamis.text.lines import Lines, join_lines
+from tamis.text.lines import CITED, FLAGS, Lines, join_lines
 from tamis.text.measure import measure
 from tamis.text.stopwords import stop_tables
 
@@ -51,7 +51,7 @@ class Prepared:
     def __call__(self, text: pa.Array, lines: pa.Array) -> pa.Array:
         """Return both as a struct column."""
         text = pc.fill_null(text, "")
-        if self.citations and len(cited := _cited(text)):
+        if self.citations and len(cited := _cited(text, Lines.of(lines))):
             text, lines = _without_citations(text, lines, cited)
         return pa.StructArray.from_arrays([text, lines], fields=list(_PREPARED))
 
@@ -149,9 +149,10 @@ def _rules(judged: Signal, min_sentences: Bound, tops: tuple[float, float]) -> l
     return [*found, keep(counts[2], at_least=min_sentences)]
 
 
-def _cited(text: pa.Array) -> np.typing.NDArray[np.int64]:
-    """Return the rows with a citation; the expression is tried only where there is a bracket at all."""
-    rows = np.flatnonzero(pc.match_substring(text, "[").to_numpy(zero_copy_only=False))
+def _cited(text: pa.Array, lines: Lines) -> np.typing.NDArray[np.int64]:
+    """Return the rows with a citation; the expression is tried only where the walk saw what begins like one."""
+    seen = np.flatnonzero(lines.records[:, FLAGS] & CITED)
+    rows = np.unique(np.searchsorted(lines.offsets, seen, side="right") - 1)
     found = pc.match_substring_regex(text.take(pa.array(rows)), _CITATION)
     cited: np.typing.NDArray[np.int64] = rows[found.to_numpy(zero_copy_only=False)]
     return cited
@@ -163,10 +164,10 @@ def _without_citations(
     """Return texts and lines with the cited rows made anew."""
     changed = pc.replace_substring_regex(text.take(pa.array(cited)), _CITATION, "")
     walked = measure(changed, stop_tables({}), runs=False).lines.to_arrow()
-    rows = np.arange(len(text))
-    rows[cited] = len(text) + np.arange(len(changed))
-    places = pa.array(rows)
-    return pa.concat_arrays([text, changed]).take(places), pa.concat_arrays([lines, walked]).take(places)
+    rows = np.zeros(len(text), bool)
+    rows[cited] = True
+    mask = pa.array(rows)
+    return pc.replace_with_mask(text, mask, changed), pc.replace_with_mask(lines, mask, walked)
 
 
 def _binary(offsets: np.typing.NDArray[np.int64], values: np.typing.NDArray[np.generic]) -> pa.Array:

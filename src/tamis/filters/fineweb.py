@@ -40,6 +40,9 @@ _DEFAULT = tuple(
 )
 
 
+ended_line_share = _DEFAULT[1]
+
+
 @family(source=FINEWEB_PAPER)
 def fineweb_quality(
     *,

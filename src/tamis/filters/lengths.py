@@ -22,7 +22,7 @@ from tamis.filters.families import family
 from tamis.filters.rule import keep
 from tamis.filters.signal import Signal, register
 from tamis.filters.walked import LINES, word_signal
-from tamis.text.lines import WORDS, WORTH, Lines
+from tamis.text.lines import LONGEST_WORD, WORDS, WORTH, Lines
 
 CCNET = "Wenzek et al. 2020, arXiv 1911.00359, min_len of cc_net"
 MC4 = "Xue et al. 2021, arXiv 2010.11934, §3.1"
@@ -64,6 +64,20 @@ class LongRawLines:
         return sum(len(line) >= self.letters for line in (text or "").split("\n"))
 
 
+@dataclass(frozen=True, slots=True)
+class LongestWord:
+    """The letters of the longest word, by worth."""
+
+    def __call__(self, lines: pa.Array) -> npt.NDArray[np.float64]:
+        """Return the letters of each text, 0 where it has no words."""
+        found = Lines.of(lines)
+        longest = np.append(found.records[:, LONGEST_WORD], 0)
+        most = np.maximum.reduceat(longest, found.offsets[:-1]) if len(lines) else longest[:0]
+        letters: npt.NDArray[np.float64] = np.where(np.diff(found.offsets) > 0, most / 16, 0.0)
+        return letters
+
+
+longest_word_letters = register(Signal("longest_word_letters", (LINES,), LongestWord()))
 letter_count = register(word_signal("letter_count", "worth", 16))
 
 

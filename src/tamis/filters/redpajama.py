@@ -2,7 +2,7 @@
 
 They are English by definition (ASCII punctuation, ASCII letters) and are reproduced as such; the script-fair measures
 of the same things are those of the other families. Line signals, lists in the original, are given as their mean over
-lines. n-gram and model signals are not here: Gopher's repetition rules and `perplexity` measure those.
+lines. The signals of other files and models are not here: `bad_words`, `url_rules` and `perplexity` measure those.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ import math
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tamis.bounds import Bound
+from tamis.filters import redpajama_runs as runs
 from tamis.filters.chain import Chain
 from tamis.filters.families import family
 from tamis.filters.rule import OPEN, keep
 from tamis.filters.signal import Signal
+from tamis.text.stopwords import stop_words as default_stop_words
 
 RPV2 = "Weber et al. 2024, arXiv 2411.12372"
 SIGNALS = (
@@ -41,6 +44,8 @@ SIGNALS = (
     "rps_lines_numerical_chars_fraction",
     "rps_lines_start_with_bulletpoint",
     "rps_lines_uppercase_letter_fraction",
+    *runs.NAMES,
+    "rps_doc_stop_word_fraction",
 )
 _PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 _STRIP = str.maketrans("", "", _PUNCTUATION)
@@ -55,9 +60,11 @@ _MEASURED = pa.struct([pa.field(name, pa.float64()) for name in SIGNALS])
 class Measure:
     """All signals of each text in one go, as a struct column."""
 
+    stops: frozenset[str] = frozenset()
+
     def __call__(self, text: pa.Array) -> pa.Array:
         """Return the signals; those without a value for an empty text are null."""
-        return pa.array([measure(each or "") for each in text.to_pylist()], _MEASURED)
+        return pa.array([measure(each or "", self.stops) for each in text.to_pylist()], _MEASURED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +90,23 @@ def redpajama_signals(
     min_entropy: Bound = OPEN,
     max_caps_words: Bound = OPEN,
     min_terminal_lines: Bound = OPEN,
+    max_top_2_gram: Bound = OPEN,
+    max_top_3_gram: Bound = OPEN,
+    max_top_4_gram: Bound = OPEN,
+    max_5_grams: Bound = OPEN,
+    max_6_grams: Bound = OPEN,
+    max_7_grams: Bound = OPEN,
+    max_8_grams: Bound = OPEN,
+    max_9_grams: Bound = OPEN,
+    max_10_grams: Bound = OPEN,
+    min_stop_words: Bound = OPEN,
+    stop_words: Sequence[str] = (),
 ) -> Chain:
-    """Measure RedPajama-v2's signals of every document, as columns; drop only by the bounds that are given."""
+    """Measure RedPajama-v2's signals of every document, as columns; drop only by the bounds that are given.
+
+    `min_stop_words` is the share of raw words that are among `stop_words`, by default the package's English ones (the
+    original takes a list of its own).
+    """
     bounds = {
         "rps_doc_word_count": (min_words, OPEN),
         "rps_doc_num_sentences": (min_sentences, OPEN),
@@ -95,8 +117,13 @@ def redpajama_signals(
         "rps_doc_unigram_entropy": (min_entropy, OPEN),
         "rps_doc_frac_all_caps_words": (OPEN, max_caps_words),
         "rps_lines_ending_with_terminal_punctution_mark": (min_terminal_lines, OPEN),
+        "rps_doc_stop_word_fraction": (min_stop_words, OPEN),
     }
-    whole = Signal("rps", ("text",), Measure(), type=_MEASURED)
+    tops = (max_top_2_gram, max_top_3_gram, max_top_4_gram, max_5_grams, max_6_grams, max_7_grams, max_8_grams,
+            max_9_grams, max_10_grams)  # fmt: skip
+    bounds |= {name: (OPEN, top) for name, top in zip(runs.NAMES, tops, strict=True)}
+    stops = frozenset(stop_words or default_stop_words()["eng_Latn"])
+    whole = Signal("rps", ("text",), Measure(stops), type=_MEASURED)
     parts = {name: Signal(name, (whole,), Part(name)) for name in SIGNALS}
     pairs = [(name, *bounds.get(name, (OPEN, OPEN))) for name in SIGNALS]
     return Chain(*(keep(parts[name], at_least=low, at_most=high) for name, low, high in pairs))
@@ -108,13 +135,15 @@ def normalised(text: str) -> str:
     return unicodedata.normalize("NFD", re.sub(r"\s+", " ", lowered))
 
 
-def measure(text: str) -> dict[str, float | None]:
+def measure(text: str, stops: frozenset[str] = frozenset()) -> dict[str, float | None]:
     """Return every signal of one text by name."""
-    return _of_document(text) | _of_lines(text)
+    plain, raw = normalised(text), _RAW_WORD.findall(text)
+    stopped = sum(word in stops for word in raw) / len(raw) if plain and raw else 0.0
+    repeated = runs.measure(plain.split())  # lint: variant
+    return _of_document(text, plain) | _of_lines(text) | repeated | {"rps_doc_stop_word_fraction": stopped}
 
 
-def _of_document(text: str) -> dict[str, float | None]:
-    plain = normalised(text)
+def _of_document(text: str, plain: str) -> dict[str, float | None]:
     words = plain.split()  # lint: variant
     raw = _RAW_WORD.findall(text)
     lines = _LINE.findall(text)

@@ -24,12 +24,18 @@ from tamis.filters.walked import default_line_counts, line_share, word_share
 TABLE_A1 = "Rae et al. 2021, arXiv 2112.11446, table A1"
 
 _LINES = default_line_counts()
+repeated_paragraph_share = register(line_share(_LINES, "repeated_paragraph_share", "repeated_paragraphs", "paragraphs"))
+repeated_paragraph_char_share = register(
+    line_share(_LINES, "repeated_paragraph_char_share", "repeated_paragraph_worth", "worth")
+)
+repeated_line_share = register(line_share(_LINES, "repeated_line_share", "repeated_lines", "lines"))
+repeated_line_char_share = register(line_share(_LINES, "repeated_line_char_share", "repeated_line_worth", "worth"))
 _OURS = (
     word_count,
-    register(line_share(_LINES, "repeated_paragraph_share", "repeated_paragraphs", "paragraphs")),
-    register(line_share(_LINES, "repeated_paragraph_char_share", "repeated_paragraph_worth", "worth")),
-    register(line_share(_LINES, "repeated_line_share", "repeated_lines", "lines")),
-    register(line_share(_LINES, "repeated_line_char_share", "repeated_line_worth", "worth")),
+    repeated_paragraph_share,
+    repeated_paragraph_char_share,
+    repeated_line_share,
+    repeated_line_char_share,
     *(register(word_share(f"top_{n}_gram_char_share", [f"top_{n}_gram_worth"], ["worth"])) for n in (2, 3, 4)),
     *(
         register(word_share(f"repeated_{n}_gram_char_share", [f"repeated_{n}_gram_worth"], ["worth"]))

@@ -12,12 +12,17 @@ import numpy as np
 
 from tamis.text.hashing import ROLL
 from tamis.text.inline import inlined
-from tamis.text.kernel import kernel
+from tamis.text.kernel import kernel, proven_kernel
 
 # Of runs of 2, 3 and 4 words: the most frequent. Of runs of 5 to 10 words: all that are repeated.
 TOP = (2, 3, 4)
 REPEATED = (5, 6, 7, 8, 9, 10)
 LONGEST = 10
+
+# So many runs are counted in one table, which then fits the second cache (1 MB); more of them in parts.
+AT_ONCE = 1 << 14
+PARTS = 256
+PART_SHIFT = np.uint64(56)
 
 
 @inlined
@@ -54,16 +59,18 @@ def repeated_entries(hashes: Any, worths: Any, count: Any, keys: Any) -> Any:
     return entries, worth
 
 
-@kernel
+@proven_kernel
 def repeated_runs(
-    hashes: Any, sums: Any, words: Any, rolled: Any, places: Any, slots: Any, cells: Any, result: Any
+    hashes: Any, sums: Any, words: Any, rolled: Any, places: Any, groups: Any, counts: Any, cells: Any, result: Any
 ) -> Any:
     """Write into `result` the worth of the top 2-, 3- and 4-grams and of the repeated 5- to 10-grams, in that order.
 
-    `sums` are the words' worths summed up to each; the other arrays are scratch: `cells` has a key and a count in turn,
-    so that both lie in one cache line. The top n-gram is the most frequent (of several, the longest), its worth times
-    its frequency; one that stands once is no repetition. A repeated n-gram counts from its second occurrence on, and
-    the search goes on behind it, so nothing counts twice.
+    `sums` are the words' worths summed up to each; the other arrays are scratch (`scratch`). The top n-gram is the most
+    frequent (of several, the longest), its worth times its frequency; one that stands once is no repetition. A repeated
+    n-gram counts from its second occurrence on, and the search goes on behind it, so nothing counts twice.
+
+    Unchecked: a place left over has at least `length` words from it on, there are at most `words` of them, and a slot
+    is below the size of its table.
     """
     left = max(words - 1, 0)
     for place in range(left):
@@ -72,62 +79,149 @@ def repeated_runs(
     for length in range(2, LONGEST + 1):
         if left == 0:
             break
-        size = capacity(left)
-        mask = np.uint64(size - 1)
-        cells[: 2 * size] = 0
-        for which in range(left):
-            place = places[which]
-            # Words' hashes are mixed, so a sum of multiples of them needs no mixing of its own.
-            value = rolled[place] * ROLL + hashes[place + length - 1]
-            rolled[place] = value
-            key = value | np.uint64(1)
-            slot: Any = 2 * np.int64((value >> np.uint64(1)) & mask)
-            while cells[slot] != key and cells[slot] != 0:
-                slot = slot + 2 if slot + 2 < 2 * size else 0
-            cells[slot] = key
-            cells[slot + 1] += np.uint64(1)
-            slots[which] = slot + 1
+        if left <= AT_ONCE:
+            left = _repeated_at_once(hashes, rolled, places, left, length, groups, counts, cells)
+        else:
+            left = _repeated_in_parts(hashes, rolled, places, left, length, groups, counts, cells)
         if length <= 4:
-            result[length - 2] = _top(places, slots, cells, left, sums, length)
-        kept = 0
-        for which in range(left):
-            if cells[slots[which]] > 1:
-                slots[kept] = slots[which]
-                places[kept] = places[which]
-                kept += 1
-        if length >= 5:
-            result[length - 2] = _repeated(places, slots, cells, kept, sums, length)
-        left = kept
+            result[length - 2] = _top(places, counts, left, sums, length)
+        else:
+            result[length - 2] = _worth(places, groups, left, sums, length, cells)
         # A run at the very end has no word more to grow by.
         while left > 0 and places[left - 1] + length >= words:
             left -= 1
 
 
 @inlined
-def _top(places: Any, slots: Any, cells: Any, left: Any, sums: Any, length: Any) -> Any:
-    most: Any = np.uint64(1)
+def scratch(words: Any) -> Any:
+    """Return (rolled, places, groups, counts, cells) for texts of at most so many words."""
+    most = max(words, 1)
+    rolled = np.empty(most, np.uint64)
+    places, groups, counts = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    # A key and a count in turn, so that both lie in one cache line; then the runs sorted into parts.
+    return rolled, places, groups, counts, np.empty(2 * capacity(most) + most, np.uint64)
+
+
+@inlined
+def _count(cells: Any, size: Any, value: Any) -> Any:
+    """Count a run in the table cells[: 2 * size] and return where its count stands."""
+    # Words' hashes are mixed, so a sum of multiples of them needs no mixing of its own.
+    key = value | np.uint64(1)
+    slot: Any = 2 * np.int64((value >> np.uint64(1)) & np.uint64(size - 1))
+    while cells[slot] != key and cells[slot] != 0:
+        slot = slot + 2 if slot + 2 < 2 * size else 0
+    cells[slot] = key
+    cells[slot + 1] += np.uint64(1)
+    return slot + 1
+
+
+@inlined
+def _repeated_at_once(
+    hashes: Any, rolled: Any, places: Any, left: Any, length: Any, groups: Any, counts: Any, cells: Any
+) -> Any:
+    """Keep those of the places where a run begins that stands again; write how often it does, and a number for it."""
+    size = capacity(left)
+    cells[: 2 * size] = 0
+    for which in range(left):
+        place = places[which]
+        rolled[place] = rolled[place] * ROLL + hashes[place + length - 1]
+        groups[which] = _count(cells, size, rolled[place])
+    kept: Any = 0
+    for which in range(left):
+        slot = groups[which]
+        if cells[slot] > 1:
+            places[kept], groups[kept], counts[kept] = places[which], slot >> 1, np.int64(cells[slot])
+            kept += 1
+    return kept
+
+
+@inlined
+def _repeated_in_parts(
+    hashes: Any, rolled: Any, places: Any, left: Any, length: Any, groups: Any, counts: Any, cells: Any
+) -> Any:
+    """As `_repeated_at_once`, for many words: one table of all would miss the cache at every look.
+
+    Runs are sorted by the first bits of their hash into PARTS, which are counted one after the other.
+    """
+    begins = np.zeros(PARTS + 1, np.int64)
+    for which in range(left):
+        place = places[which]
+        rolled[place] = rolled[place] * ROLL + hashes[place + length - 1]
+        begins[np.int64(rolled[place] >> PART_SHIFT) + 1] += 1
+    largest = np.int64(0)
+    for part in range(PARTS):
+        largest = max(largest, begins[part + 1])
+        begins[part + 1] += begins[part]
+    # The sorted runs lie behind the table, which the largest part decides.
+    keys = cells[2 * capacity(largest) :]
+    for which in range(left):
+        value = rolled[places[which]]
+        its = np.int64(value >> PART_SHIFT)
+        keys[begins[its]] = value
+        begins[its] += 1
+    number = np.uint64(0)
+    for part in range(PARTS):
+        # `begins` has moved on to where the next part begins.
+        first = begins[part - 1] if part > 0 else 0
+        size = capacity(begins[part] - first)
+        cells[: 2 * size] = 0
+        for at in range(first, begins[part]):
+            keys[at] = np.uint64(_count(cells, size, keys[at]))
+        for at in range(first, begins[part]):
+            slot = np.int64(keys[at])
+            # Once numbered, a run's key gives way to its number: keys are odd and looked for no more.
+            if cells[slot - 1] & np.uint64(1):
+                cells[slot - 1] = number << np.uint64(1)
+                number += np.uint64(1)
+            # Neither needs more than 32 bits: each run takes 60 bytes here.
+            keys[at] = cells[slot] << np.uint64(32) | cells[slot - 1] >> np.uint64(1)
+    for part in range(PARTS - 1, 0, -1):
+        begins[part] = begins[part - 1]
+    begins[0] = 0
+    kept: Any = 0
+    # Read as they were written, part by part in turn, they come back to their places in order.
+    for which in range(left):
+        place = places[which]
+        its = np.int64(rolled[place] >> PART_SHIFT)
+        found = keys[begins[its]]
+        begins[its] += 1
+        count = np.int64(found >> np.uint64(32))
+        if count > 1:
+            places[kept], groups[kept], counts[kept] = place, np.int64(found & np.uint64(0xFFFFFFFF)), count
+            kept += 1
+    return kept
+
+
+@inlined
+def _top(places: Any, counts: Any, left: Any, sums: Any, length: Any) -> Any:
+    most: Any = np.int64(1)
     best: Any = np.int64(0)
     for which in range(left):
-        count = cells[slots[which]]
-        if count > 1 and count >= most:
+        count = counts[which]
+        if count >= most:
             place = places[which]
-            worth = (sums[place + length] - sums[place]) * np.int64(count)
+            worth = (sums[place + length] - sums[place]) * count
             if count > most or worth > best:
                 most, best = count, worth
     return best
 
 
 @inlined
-def _repeated(places: Any, slots: Any, cells: Any, kept: Any, sums: Any, length: Any) -> Any:
+def _worth(places: Any, groups: Any, left: Any, sums: Any, length: Any, seen: Any) -> Any:
     worth: Any = 0
     free: Any = 0
-    for which in range(kept):
+    # The table is done with: its first bits now say which runs have been seen.
+    last = np.int64(0)
+    for which in range(left):
+        last = max(last, groups[which])
+    seen[: (last >> 6) + 1] = 0
+    for which in range(left):
         place = places[which]
         if place < free:
             continue
-        # Its count is spent as a mark that the run has been seen.
-        if cells[slots[which]] == 0:
+        cell, bit = groups[which] >> 6, np.uint64(1) << np.uint64(groups[which] & 63)
+        if seen[cell] & bit:
             worth += sums[place + length] - sums[place]
             free = place + length
-        cells[slots[which]] = 0
+        seen[cell] |= bit
     return worth

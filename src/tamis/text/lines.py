@@ -16,7 +16,7 @@ import pyarrow as pa
 from tamis.columns import text_buffers
 from tamis.text.grams import capacity, repeated_entries
 from tamis.text.hashing import GOLDEN, absorb, mix
-from tamis.text.kernel import kernel
+from tamis.text.kernel import kernel, proven_kernel
 
 # The fields of a record: bytes from the start of the text, exclusive end, words, worth of all words and of the
 # longest, sentences, flags, and the hash of the line's words and signs (spaces, case and composition aside).
@@ -25,6 +25,8 @@ START, END, WORDS, WORTH, LONGEST_WORD, SENTENCES, FLAGS, HASH = range(FIELDS)
 RECORD_BYTES = 8 * FIELDS
 
 ENDED, ELLIPSIS, BULLET, PARAGRAPH = 1, 2, 4, 8
+# The line has an opening square bracket before what a citation begins with, such as [1] or [edit].
+CITED = 16
 
 LINE_COUNTS = (
     "words",
@@ -132,8 +134,12 @@ def join_lines(
     return array, made
 
 
-@kernel
+@proven_kernel
 def _join(offsets: Any, data: Any, line_offsets: Any, records: Any, new_offsets: Any, new_data: Any) -> Any:
+    """Copy the lines and write where they now are; return the bytes written.
+
+    Unchecked: records begin and end where the walk read within its text, and `new_data` has room for each and a break.
+    """
     at = 0
     for row in range(len(offsets) - 1):
         begun = at

@@ -17,11 +17,12 @@ import pyarrow as pa
 
 from tamis.columns import as_text, text_buffers
 from tamis.text import unicode as u
-from tamis.text.grams import LONGEST, capacity, repeated_runs
+from tamis.text.grams import LONGEST, repeated_runs, scratch
 from tamis.text.hashing import GOLDEN, absorb, mix
 from tamis.text.kernel import kernel
 from tamis.text.lines import (
     BULLET,
+    CITED,
     ELLIPSIS,
     END,
     ENDED,
@@ -53,7 +54,8 @@ COLUMNS = (
 _WORDS, _LETTERED, _WORTH, _SYMBOLS, _HASHES, _ELLIPSES, _STOPS, _GRAMS = range(8)
 
 # A line of a script that need not mark its ends counts as a sentence, not a label, from so many words on; and a
-# sentence in it is taken to have so many: the mean of the Universal Declaration in languages that mark theirs.
+# sentence in it, behind the last that is marked, is taken to have so many: the mean of the Universal Declaration in
+# languages that mark theirs.
 UNMARKED_WORDS = 8
 SENTENCE_WORDS = 20
 
@@ -64,6 +66,8 @@ _ASCII = u.ASCII
 _decode, _look_up = u.decode, u.look_up
 _SCRIPT_SHIFT, _SCRIPT_MASK, _ARMENIAN, _COLON = u.SCRIPT_SHIFT, u.SCRIPT_MASK, u.ARMENIAN, 0x3A
 _ELLIPSIS_SIGN = 0x2026
+# What a citation goes on with after its bracket: a digit, or the ], "edit" and "citation needed" of wikis.
+_CITATION_BYTES = (0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x5D, 0x63, 0x65)
 _BULLET_SIGNS = (0x2D, 0x2A, 0xB7, 0x2022, 0x2023, 0x25E6, 0x25CF, 0x25AA, 0x25A0, 0x25CB)
 # Punctuation that is a symbol where it stands alone; sentence marks, brackets, quotes and dashes are not.
 _LOOSE_SIGNS = (0x23, 0x25, 0x26, 0x2A, 0x2D, 0x2F, 0x40, 0x5C, 0x5F, 0xB7, 0x2022, 0x2023)
@@ -125,8 +129,7 @@ def _measure(
     """
     most = longest // 2 + 2
     hashes, sums = np.empty(most, np.uint64), np.zeros(most + 1, np.int64)
-    rolled, places, slots = np.empty(most, np.uint64), np.empty(most, np.int64), np.empty(most, np.int64)
-    cells = np.empty(2 * capacity(most), np.uint64)
+    rolled, places, groups, times, cells = scratch(most)
     seen = np.full(len(stop_keys) + 1, -1, np.int64)
     line = 0
     for row in range(len(offsets) - 1):
@@ -134,7 +137,7 @@ def _measure(
         words, lettered, worth, symbols, marks, ellipses, stops = 0, 0, 0, 0, 0, 0, 0
         line_hash, line_word, line_worth, line_start, line_end, long_word = GOLDEN, 0, 0, at, at, 0
         first, last, last_entry = np.int64(0), np.int64(0), np.int64(0)
-        dots, since, sentences, pending, touching, filled, blank = 0, 0, 0, False, _FRESH, False, False
+        dots, since, sentences, pending, touching, filled, blank, cited = 0, 0, 0, False, _FRESH, False, False, 0
         while at <= end:
             point, after, entry = np.int64(0), at + 1, np.int64(_BREAK)
             if at < end:
@@ -182,8 +185,8 @@ def _measure(
                     continue
                 unmarked, in_line = last_entry & _UNMARKED != 0, words - line_word
                 if since > 0:
-                    sentences += 1 + (in_line // SENTENCE_WORDS if unmarked else 0)
-                flags = PARAGRAPH if blank else 0
+                    sentences += 1 + (since // SENTENCE_WORDS if unmarked else 0)
+                flags = cited | (PARAGRAPH if blank else 0)
                 if last_entry & _TERMINAL or (unmarked and in_line >= UNMARKED_WORDS):
                     flags |= ENDED
                 if last == _ELLIPSIS_SIGN or dots >= 3:
@@ -196,7 +199,7 @@ def _measure(
                 record[FLAGS], record[HASH] = flags, np.int64(mix(line_hash))
                 line += 1
                 line_hash, line_word, line_worth, long_word, sentences = GOLDEN, words, worth, 0, 0
-                last_entry, last, dots, since, filled, blank = np.int64(0), np.int64(0), 0, 0, False, False
+                last_entry, last, dots, since, filled, blank, cited = np.int64(0), np.int64(0), 0, 0, False, False, 0
                 continue
             # What is left is a sign: punctuation, a symbol, or a code point of no known kind.
             if not filled:
@@ -210,6 +213,8 @@ def _measure(
             elif not entry & _CLOSER:
                 dots = 0
             ellipses += point == _ELLIPSIS_SIGN
+            if point == 0x5B and at < end and data[at] in _CITATION_BYTES:
+                cited = CITED
             if point == _COLON and (last_entry >> _SCRIPT_SHIFT) & _SCRIPT_MASK == _ARMENIAN:
                 entry |= _TERMINAL
             if entry & _TERMINAL:
@@ -228,4 +233,4 @@ def _measure(
         counts[_WORDS], counts[_LETTERED], counts[_WORTH], counts[_SYMBOLS] = words, lettered, worth, symbols
         counts[_HASHES], counts[_ELLIPSES], counts[_STOPS] = marks, ellipses, stops
         if runs and words > 1:
-            repeated_runs(hashes, sums, words, rolled, places, slots, cells, counts[_GRAMS:])
+            repeated_runs(hashes, sums, words, rolled, places, groups, times, cells, counts[_GRAMS:])
