@@ -21,6 +21,7 @@ from tamis.pipeline.gatekeeper import Gatekeeper, reachable
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.storage import InputFiles
+from tamis.warc.fetch import Politeness
 from tamis.warc.gate import LocalGate, RemoteGate
 
 RATE = 40.0
@@ -57,7 +58,7 @@ def test_eight_workers_share_one_rate_and_every_file_arrives(
     if name == "ray":
         pytest.importorskip("ray")
     server = fakecc(crawl, busy=0.7, cut=0.1)
-    files = InputFiles(str(tmp_path / "cache"))
+    files = InputFiles(str(tmp_path / "cache"), politeness=Politeness(first_wait=0.02, longest_wait=0.5, timeout=20))
     executor = load(name, workers=8 if name == "local" else 2)
     with Gatekeeper(LocalGate(RATE)) as keeper:
         files.gatekeeper = keeper.address

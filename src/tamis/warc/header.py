@@ -44,7 +44,7 @@ def parse(data: bytes) -> Header | None:
         return None
     return Header(
         end.end(),
-        fields.get(b"warc-type", b"").decode("latin-1").lower() or "unknown",
+        (_text(fields.get(b"warc-type")) or "").lower() or "unknown",
         bare_url(_text(fields.get(b"warc-target-uri"))),
         _text(fields.get(b"warc-date")),
         int(length),
