@@ -100,7 +100,11 @@ def conclude(report: Report) -> None:
 
 @app.command()
 def plan(
-    manifest: ManifestArgument, output: OutputArgument, recipe: RecipeOption = "default", override: SetOption = None
+    manifest: ManifestArgument,
+    output: OutputArgument,
+    recipe: RecipeOption = "default",
+    memory: MemoryOption = None,
+    override: SetOption = None,
 ) -> None:
     """Say what `run` with the same arguments would do, without doing it."""
     from rich.table import Table
@@ -117,6 +121,11 @@ def plan(
     out.print(table)
     out.print("Token shards are cut when the documents are known.")
     _candidates(recipes.load(recipe, overrides(override)))
+    needs = recipes.forecast(
+        manifest, output, recipe=recipe, overrides=overrides(override), memory=recipes.size(memory) if memory else None
+    )
+    if needs is not None:
+        out.print(str(needs), soft_wrap=True)
 
 
 def _candidates(recipe: Any) -> None:

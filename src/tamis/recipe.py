@@ -30,6 +30,7 @@ from tamis.scoring.options import ScoringOptions
 
 if TYPE_CHECKING:
     from tamis.filters.chain import Chain
+    from tamis.pipeline.forecast import Forecast
     from tamis.pipeline.plan import Outlook
     from tamis.pipeline.run import Progress, Report
 
@@ -381,6 +382,28 @@ def plan(
     from tamis.pipeline.run import Run
 
     return Run(str(manifest), str(output), _recipe(recipe, overrides).settings(filters)).outlook()
+
+
+def forecast(
+    manifest: str | Path,
+    output: str | Path,
+    *,
+    recipe: str | Path | Recipe = "default",
+    overrides: Mapping[str, Any] | None = None,
+    memory: int | None = None,
+) -> Forecast | None:
+    """Return what deduplication will need of disk, memory and time in `run` with the same arguments; None where the
+    recipe has none."""
+    from tamis.pipeline.forecast import forecast as foretell
+    from tamis.pipeline.manifest import Manifest
+    from tamis.pipeline.memory import divide
+    from tamis.pipeline.run import Run
+
+    made = Run(str(manifest), str(output), _recipe(recipe, overrides).settings())
+    if made.settings.dedup is None:
+        return None
+    share = divide(memory, available_cpus())
+    return foretell(made.plan(), Manifest(made.storage), made.settings.dedup, share.sort)
 
 
 def _recipe(recipe: str | Path | Recipe, overrides: Mapping[str, Any] | None) -> Recipe:

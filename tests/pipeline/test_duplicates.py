@@ -313,6 +313,10 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+def _removed(folder: Path) -> int:
+    return int(pq.read_metadata(folder / PROVENANCE_FILE).num_rows)
+
+
 def test_a_run_against_another_keeps_what_both_at_once_would(miniweb: Path, tmp_path: Path) -> None:
     lists = {"a": miniweb.read_text().splitlines()[:2], "b": miniweb.read_text().splitlines()[2:]}
     lists["all"] = lists["a"] + lists["b"]
@@ -328,6 +332,20 @@ def test_a_run_against_another_keeps_what_both_at_once_would(miniweb: Path, tmp_
         kept[name] = {row for file in files for row in pq.read_table(file, columns=["id"])["id"].to_pylist()}
     assert kept["a"] | kept["b"] == kept["all"]
     assert not kept["a"] & kept["b"]
+    [against] = json.loads((tmp_path / "b/recipe.lock.json").read_text())["against"]
+    assert len(against["digest"]) == 16
+    # The old run counts by what it holds: elsewhere it is the same, and changed it is another.
+    moved = tmp_path / "moved"
+    (tmp_path / "a").rename(moved)
+    again = {"overrides": {"dedup.against": [str(moved)]}, "recipe": tmp_path / "b.toml"}
+    assert not any(step.missing for step in tamis.plan(miniweb.parent / "b.paths", tmp_path / "b", **again))
+    tamis.run(miniweb.parent / "b.paths", moved, recipe=tmp_path / "a.toml", executor="inline")
+    later = tamis.plan(miniweb.parent / "b.paths", tmp_path / "b", **again)
+    assert {step.step for step in later if step.missing} >= {"pair", "verdict", "documents"}
+    told = tamis.recipe.forecast(miniweb, tmp_path / "all", recipe=tmp_path / "all.toml")
+    assert told is not None
+    assert told.counted == told.units
+    assert told.documents == sum(len(rows) for rows in [kept["all"]]) + _removed(tmp_path / "all")
 
 
 def test_the_dedup_command_goes_by_address_policy_and_earlier_runs(tmp_path: Path) -> None:

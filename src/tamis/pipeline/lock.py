@@ -15,6 +15,7 @@ from tamis.pipeline import models
 from tamis.pipeline.manifest import NAME
 from tamis.pipeline.scoring import described as scored
 from tamis.pipeline.settings import Settings
+from tamis.pipeline.shelf import contents
 from tamis.pipeline.step import digest
 from tamis.pipeline.storage import Storage
 from tamis.warc.manifest import Source
@@ -40,6 +41,9 @@ def describe(settings: Settings, sources: Sequence[Source], derived: Mapping[str
         "versions": {"tamis": tamis.__version__, **{name: importlib.metadata.version(name) for name in LIBRARIES}},
         "input": {"sources": len(sources), "digest": digest([[source.name, source.size] for source in sources])},
     }
+    if settings.dedup and settings.dedup.against:
+        # Earlier runs count by what they hold, wherever they lie.
+        lock["against"] = [{"folder": root, "digest": contents(root)} for root in settings.dedup.against]
     if derived:
         lock["derived"] = dict(derived)
     return (json.dumps(lock, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
