@@ -1,4 +1,4 @@
-"""Stage commands: extract, langid, filter, dedup and tokenize on files that need not have come from a run."""
+"""Stage commands: extract, langid, filter, dedup, score and tokenize on files that need not have come from a run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TokenizerOption = Annotated[str, typer.Option(help="name, or path of a tokenizer
 
 def register(app: typer.Typer) -> None:
     """Add the stage commands to the command line."""
-    for command in (extract, langid, filter, dedup, tokenize):
+    for command in (extract, langid, filter, dedup, score, tokenize):
         app.command()(command)
 
 
@@ -181,6 +181,47 @@ def tokenize(
         overwrite=overwrite,
     )
     conclude(report)
+
+
+def score(
+    source: SourceArgument,
+    output: FileArgument,
+    model: Annotated[str, typer.Option("--model", "-m", help="a local model folder, or a fastText file")],
+    kind: Annotated[str, typer.Option(help="classifier, embedding, causal or fasttext; auto looks")] = "auto",
+    name: Annotated[str, typer.Option(help="the score's column")] = "score",
+    label: Annotated[str, typer.Option(help="whose probability is the score, of several labels")] = "",
+    window: Annotated[int, typer.Option(min=0, help="tokens the model sees at a time; 0: up to 512")] = 0,
+    stride: Annotated[int, typer.Option(min=0, help="tokens from window to window; 0: no overlap")] = 0,
+    max_windows: Annotated[int, typer.Option(min=0, help="windows a document, evenly spread; 0: all")] = 0,
+    aggregate: Annotated[str, typer.Option(help="mean, max or length-weighted")] = "length-weighted",
+    keep_percent: Annotated[float | None, typer.Option(help="keep that share of each language, the best")] = None,
+    cutoff: Annotated[float | None, typer.Option(help="keep what scores no worse")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    batch_tokens: Annotated[int, typer.Option(min=1, help="tokens in a batch at most")] = 65_536,
+    pickles: Annotated[bool, typer.Option("--pickles", help="read weights from pickles, which run programs")] = False,
+    text_field: TextFieldOption = "text",
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Add a model's score to each document, and keep the best share of each language if asked to."""
+    from tamis.pipeline import scored
+    from tamis.scoring.options import ScoringOptions
+
+    options = ScoringOptions(
+        model=model,
+        kind=kind,
+        name=name,
+        label=label,
+        window=window,
+        stride=stride,
+        max_windows=max_windows,
+        aggregate=aggregate,
+        keep_percent=keep_percent,
+        cutoff=cutoff,
+        device=device,
+        batch_tokens=batch_tokens,
+        pickles=pickles,
+    )
+    conclude(scored.score(source, output, options=options, text_field=text_field, overwrite=overwrite))
 
 
 def conclude(report: StageReport) -> None:

@@ -51,6 +51,11 @@ def settle(options: ScoringOptions, executor: Executor) -> str:
     return "cuda"
 
 
+def settle_here(options: ScoringOptions) -> str:
+    """Return the device for scoring in this process, as `settle` does for processes of this machine."""
+    return settle(options, InlineExecutor())
+
+
 @contextmanager
 def placed(executor: Executor, options: ScoringOptions, device: str) -> Iterator[Executor]:
     """Yield the executor for score shards: `executor` itself on the CPU of this machine, another where it must be."""

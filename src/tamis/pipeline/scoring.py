@@ -130,7 +130,7 @@ class Score:
         return (Receipt(SCORE, shard.name, shard.fingerprint, (), (sink.entry(scores_path(shard.name)),), facts),)
 
     def _score(self, reader: pa.RecordBatchFileReader, gone: npt.NDArray[np.bool_]) -> Iterator[pa.RecordBatch]:
-        model = scorer(replace(self.options, keep_percent=None, cutoff=None), self.device)
+        model = scorer(self.options, self.device)
         waiting: list[tuple[pa.RecordBatch, npt.NDArray[np.bool_]]] = []
 
         def texts() -> Iterator[pa.LargeStringArray]:
@@ -160,9 +160,14 @@ def removed(storage: Storage, shard: Shard, rows: int) -> npt.NDArray[np.bool_]:
     return gone
 
 
-@lru_cache(maxsize=1)
 def scorer(options: ScoringOptions, device: str) -> Scorer:
     """Return the scorer of a process, loaded once; on CUDA it claims a card."""
+    # Bounds may hold tables by language, which have no hash, and change no score.
+    return _scorer(replace(options, keep_percent=None, cutoff=None), device)
+
+
+@lru_cache(maxsize=1)
+def _scorer(options: ScoringOptions, device: str) -> Scorer:
     from tamis.scoring.scorer import load
 
     if device == "cuda" and inspect(options).kind != "fasttext":
@@ -195,7 +200,7 @@ class Cutoffs:
     def __call__(self, shard: Shard) -> tuple[Receipt, ...]:
         """Write the table; returns the receipt."""
         found = cutoffs.gather(self._batches(shard))
-        made = cutoffs.table(found, self.options, _higher(self.options))
+        made = cutoffs.table(found, self.options, higher_is_better(self.options))
         with self.storage.create(CUTOFFS_FILE) as sink:
             pq.write_table(made, sink, compression="zstd")
             sink.rows = made.num_rows
@@ -209,7 +214,8 @@ class Cutoffs:
             yield from table.filter(stays).to_batches()
 
 
-def _higher(options: ScoringOptions) -> bool:
+def higher_is_better(options: ScoringOptions) -> bool:
+    """Return which end of the scores is the good one: as told, or as the kind of model has it."""
     told = options.higher_is_better
     return inspect(options).higher_is_better if told is None else told
 
@@ -223,12 +229,11 @@ def read(storage: Storage, unit: str) -> pa.Table:
 class Judge:
     """Gives a unit's documents their scores, and drops those beyond their language's cutoff."""
 
-    def __init__(self, options: ScoringOptions, storage: Storage, scores: pa.Table) -> None:
+    def __init__(self, options: ScoringOptions, table: pa.Table, scores: pa.Table) -> None:
         self._options = options
         self._scores = scores.combine_chunks()
-        self._higher = _higher(options)
-        with storage.open(CUTOFFS_FILE) as file:
-            rows = pq.read_table(file, columns=["language", "cutoff"]).to_pylist()
+        self._higher = higher_is_better(options)
+        rows = table.select(["language", "cutoff"]).to_pylist()
         self._cutoffs = {row["language"]: row["cutoff"] for row in rows}
 
     def scored(self, batch: pa.RecordBatch, start: int) -> pa.RecordBatch:
@@ -266,7 +271,10 @@ class Judge:
 
 def judge(options: ScoringOptions | None, storage: Storage, unit: str) -> Judge | None:
     """Return what judges a unit's documents, None where nothing is scored."""
-    return None if options is None else Judge(options, storage, read(storage, unit))
+    if options is None:
+        return None
+    with storage.open(CUTOFFS_FILE) as file:
+        return Judge(options, pq.read_table(file), read(storage, unit))
 
 
 def plan(step: Step, sift: Sequence[Shard], after: str, verdicts: str | None) -> tuple[Shard, ...]:

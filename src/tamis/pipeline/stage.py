@@ -63,7 +63,7 @@ def langid(
     if not 0 <= min_score <= 1:
         raise ConfigError(f"min_score is {min_score}.", "Scores lie between 0 and 1.")
     kept = tuple(models.identifier(model).require(keep, confusable)) if keep is not None else None
-    settings = _settings(text_field, langid=LangidSettings(model, kept, min_score, confusable))
+    settings = settings_of(text_field, langid=LangidSettings(model, kept, min_score, confusable))
     judging = keep is not None or min_score > 0 or set(by_group(confusable).values()) != {"separate"}
 
     def through(batches: Iterator[pa.RecordBatch], ledger: Ledger, drops: Drops) -> Iterator[pa.RecordBatch]:
@@ -98,7 +98,7 @@ def filter(
     if not names or len(set(names)) < len(names):
         problem = f"Two chains share a name: {', '.join(names)}." if names else "No filter is given."
         raise ConfigError(problem, "Give --recipe NAME, or --chain NAME for each family of filters.")
-    settings = _settings(text_field, filters=tuple(chains), tokenize=TokenizeSettings(tokenizer))
+    settings = settings_of(text_field, filters=tuple(chains), tokenize=TokenizeSettings(tokenizer))
     signals = {each.name: each for chain in chains for each in chain.columns if each.name not in EXTRACTED.names}
 
     def through(batches: Iterator[pa.RecordBatch], ledger: Ledger, drops: Drops) -> Iterator[pa.RecordBatch]:
@@ -145,7 +145,7 @@ def dedup(
         urls=urls,
         against=tuple(against),
     )
-    settings = _settings(text_field, dedup=options)
+    settings = settings_of(text_field, dedup=options)
 
     def through(batches: Iterator[pa.RecordBatch], ledger: Ledger, drops: Drops) -> Iterator[pa.RecordBatch]:
         folder = tables.target(str(output), overwrite=True).folder
@@ -175,7 +175,7 @@ def extract(
     Raises InputError where the input is ready-made text, ConfigError, OutputError or ModelError.
     """
     chosen = ExtractSettings(extractor=extractor, fallback=fallback)
-    settings = _settings("text", extract=chosen, langid=LangidSettings(model))
+    settings = settings_of("text", extract=chosen, langid=LangidSettings(model))
     models.page_extractor(chosen)
 
     def through(batches: Iterator[pa.RecordBatch], *_: object) -> Iterator[pa.RecordBatch]:
@@ -200,7 +200,7 @@ def tokenize(
     Languages are the input's own (`und` where it states none). The folder appears when it is complete.
     Raises ConfigError, InputError, OutputError or ModelError.
     """
-    settings = _settings(text_field, tokenize=TokenizeSettings(tokenizer, shard_tokens, separator))
+    settings = settings_of(text_field, tokenize=TokenizeSettings(tokenizer, shard_tokens, separator))
     encoder = models.encoder(tokenizer)
     policy = separator_of(encoder, separator)
     goal = _folder(str(output), overwrite)
@@ -244,7 +244,7 @@ def _replace(part: Path, goal: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _settings(
+def settings_of(
     text_field: str,
     *,
     extract: ExtractSettings | None = None,
@@ -253,6 +253,7 @@ def _settings(
     dedup: DedupOptions | None = None,
     tokenize: TokenizeSettings | None = None,
 ) -> Settings:
+    """Return the settings of a stage by itself."""
     return Settings(
         name="stage",
         read=ReadSettings(text_field=text_field),
