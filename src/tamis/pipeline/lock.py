@@ -31,7 +31,7 @@ def describe(settings: Settings, sources: Sequence[Source], derived: Mapping[str
     """
     encoder = models.encoder(settings.tokenize.tokenizer)
     identifier = models.identifier(settings.langid.model)
-    lock = {
+    lock: dict[str, Any] = {
         "recipe": settings.name,
         "settings": _settings(settings),
         "models": {
