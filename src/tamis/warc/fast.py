@@ -66,16 +66,19 @@ def _frame(record: Any, offset: int, max_block: int) -> Frame | None:
     if expected > max_block:
         return None
     http = (field(_CONTENT) or "")[:16].lower() == "application/http"
+    url, date = field(_URL), field(_DATE)
+    # FastWARC ends a line of a CRLF header at CRLF alone: a bare LF hides what follows it, and such headers are read
+    # again. A record without one of these fields is rare enough to look at twice.
+    if not (url and date and url.isprintable() and kind.isprintable()) or (kind == "response" and not http):
+        return None
     reader = record.reader
     # Reading lines costs 10 µs, copying the body out of the block less than that below this size.
     head = _http_head(reader) if http and expected > _WORTH_SPLITTING else None
     block = reader.read()
     if (len(head) if head else 0) + len(block) != expected:
         return None
-    url = field(_URL)
-    if url and url[0] == "<":
-        url = header.bare_url(url)
-    return Frame(offset, kind.lower(), url or None, field(_DATE), http, field(_CUT) or "", head, block)
+    bare = header.bare_url(url) if url[0] == "<" else url
+    return Frame(offset, kind.lower(), bare, date, http, field(_CUT) or "", head, block)
 
 
 def _http_head(reader: Any) -> bytes | None:
