@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from tamis.budget.ledger import Amount, Ledger, amounts
 from tamis.errors import ConfigError
 from tamis.pipeline.storage import Storage
-from tamis.pipeline.tokens import TOKENIZE
+from tamis.pipeline.tokens import TOKENIZE, read_back
 from tamis.tokenize.dataset import ShardSummary, ShardWriter
 from tamis.tokenize.encode import Encoder
 from tamis.tokenize.folder import dataset_files
@@ -62,7 +62,7 @@ class TokenFolder:
         Returns the number of documents written.
         """
         for code, language in sorted(self._languages.items()):
-            self._shut(language)
+            self._shut(code, language)
             for _, summary in language.written:
                 ledger.book(TOKENIZE, code, "kept", Amount(summary.documents, 0, 0, summary.tokens))
             for name, data in dataset_files(code, language.written, self._encoder, self._policy).items():
@@ -86,15 +86,17 @@ class TokenFolder:
 
     def _writer(self, code: str, language: _Language, number: int) -> ShardWriter:
         if language.writer is None or language.number != number:
-            self._shut(language)
+            self._shut(code, language)
             name = f"{len(language.written):05d}.arrow"
             sink = language.stack.enter_context(self._storage.create(f"{code}/{name}"))
             language.writer = ShardWriter(cast(BinaryIO, sink), self._encoder, self._policy)
             language.number = number
         return language.writer
 
-    def _shut(self, language: _Language) -> None:
+    def _shut(self, code: str, language: _Language) -> None:
         if language.writer is not None:
-            language.written.append((f"{len(language.written):05d}.arrow", language.writer.close()))
+            name, summary = f"{len(language.written):05d}.arrow", language.writer.close()
+            language.written.append((name, summary))
             language.stack.close()
             language.writer = None
+            read_back(self._storage, f"{code}/{name}", summary)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tamis.budget.ledger import Amount, Ledger
+from tamis.errors import BooksError
 from tamis.pipeline import models
 from tamis.pipeline.documents import documents_path
 from tamis.pipeline.manifest import Receipt
@@ -22,7 +23,7 @@ from tamis.pipeline.shard import Shard
 from tamis.pipeline.step import Step
 from tamis.pipeline.storage import Storage
 from tamis.tokenize import separate
-from tamis.tokenize.dataset import ShardSummary, write_shard
+from tamis.tokenize.dataset import ShardSummary, recount, write_shard
 from tamis.tokenize.folder import dataset_files
 from tamis.tokenize.shards import ShardSpan, plan_shards
 
@@ -93,6 +94,7 @@ class Tokenize:
             batches = taken.through(self._documents(span, shard.payload["units"], bucket))
             summary = write_shard(cast(BinaryIO, sink), batches, encoder, separator(self.settings))
             sink.rows = summary.documents
+        read_back(self.storage, path, summary)
         ledger = Ledger([TOKENIZE])
         ledger.book(TOKENIZE, code, "in", taken.amount)
         kept = Amount(summary.documents, taken.amount.bytes, taken.amount.chars, summary.tokens)
@@ -139,6 +141,14 @@ def _located(table: pa.Table, file: int, rows: Rows) -> pa.RecordBatch:
     batch = table.combine_chunks().to_batches()[0]
     batch = batch.append_column("file", pa.array(np.full(batch.num_rows, file, np.int32)))
     return batch.append_column("row", pa.array(rows, pa.int64()))
+
+
+def read_back(storage: Storage, path: str, summary: ShardSummary) -> None:
+    """Count a written shard's ids again, from its bytes. Raises BooksError where they are not what was counted."""
+    with storage.open(path) as file:
+        found = replace(recount(file), note=summary.note)
+    if found != summary:
+        raise BooksError(f"{path} holds {found}, but {summary} was written.", "The shard is not published.")
 
 
 class _Taken:
