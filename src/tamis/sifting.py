@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tamis.errors import ConfigError, InputError
+from tamis.errors import ConfigError, InputError, OutputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,16 +86,27 @@ def sift(
 
 def resift(
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="the output folder of a finished run")],
-    manifest: Annotated[str, typer.Argument(metavar="MANIFEST", help="what that run was given")],
-    recipe: RecipeOption = "default",
+    manifest: Annotated[
+        str | None, typer.Argument(metavar="[MANIFEST]", help="what that run was given, if it has moved since")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", "-r", help="name of a shipped recipe, or path of a .toml file; [the run's]"),
+    ] = None,
     override: SetOption = None,
 ) -> None:
     """Judge the stored texts of a run anew with other bounds; refuses where WARCs would have to be read again."""
     from tamis import recipe as recipes
     from tamis.budget.summary import summarise
     from tamis.budget.terminal import totals
+    from tamis.pipeline import origin
+    from tamis.pipeline.storage import Storage
 
-    values = overrides(override)
+    values, storage = overrides(override), Storage(output)
+    lock = storage.read_json("recipe.lock.json")
+    if lock is None:
+        raise OutputError(f"{output} holds no run.", "Name the output folder of `tamis run`.")
+    manifest, recipe = manifest or origin.recall(storage), recipe or lock["recipe"]
     for step in recipes.plan(manifest, output, recipe=recipe, overrides=values):
         if step.step == "extract" and step.missing:
             raise InputError(

@@ -17,6 +17,7 @@ from tamis.errors import OutputError
 from tamis.pipeline.executor import InlineExecutor
 from tamis.pipeline.journal import FAN, Journal
 from tamis.pipeline.manifest import NAME, Manifest, Receipt
+from tamis.pipeline.origin import NAME as INPUT
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.storage import InputFiles, Storage, filesystem
 
@@ -50,7 +51,8 @@ def bucket() -> Iterator[str]:
 
 def stored(folder: str) -> dict[str, bytes]:
     storage = Storage(folder)
-    return {path: storage.read(path) for path in storage.list("")}
+    # Where the input lies is noted beside the output, and is another place here.
+    return {path: storage.read(path) for path in storage.list("") if path != INPUT}
 
 
 def unlike(found: dict[str, bytes], reference: dict[str, bytes]) -> list[str]:

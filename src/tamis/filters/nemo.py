@@ -3,9 +3,10 @@ classes with their defaults, in the order of its English configuration.
 
 We differ: letters are those of every script with their marks, spaces those of Unicode, and words, lines and runs of
 words those of the other families, with Gopher's bounds fitted to each language where they are fitted there. Shares of
-characters are of code points, a line break counting as one with the spaces and blank lines around it. Its rules on
-repetition keep a share of what is unique; here the same bounds are of what is repeated. Its top n-grams of a text too
-short to have any drop it; here they do not. Common English words are the stop words of each language.
+characters are of code points (that of spaces, of letters by their worth), a line break counting as one with the spaces
+and blank lines around it. Its rules on repetition keep a share of what is unique; here the same bounds are of what is
+repeated. Its top n-grams drop a text too short to have any; here they do not. Common English words are the stop words
+of each language.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ from tamis.filters.fineweb import ended_line_share
 from tamis.filters.lengths import longest_word_letters
 from tamis.filters.rule import OPEN, Rule, keep
 from tamis.filters.signal import Signal, register
-from tamis.filters.walked import LINES, word_share
+from tamis.filters.walked import COUNTS, LINES, Count, word_share
+from tamis.text.measure import COLUMNS
 
 # RE2's \s knows ASCII alone.
 _SPACE = r"\s\x0b\x{85}\p{Z}"
 _BREAK = rf"[{_SPACE}]*[\n\r][{_SPACE}]*"
+_SIGN = rf"[^\p{{L}}\p{{M}}\p{{N}}{_SPACE}]"
 
-NEMO = "NeMo Curator, heuristic filters, defaults of its English configuration (arXiv 2402.16819)"
+NEMO = "Parmar et al. 2024, arXiv 2402.16819, §2.1, with the defaults of NeMo Curator for English"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,23 @@ class UrlShare:
         return _share(pc.subtract(pc.utf8_length(full), pc.utf8_length(rest)), text)
 
 
+@dataclass(frozen=True, slots=True)
+class SpaceShare:
+    """The share of spaces among spaces, signs and letters, a letter counting what it is worth: Korean words of three
+    letters have no more space between them than English ones of five."""
+
+    def __call__(self, text: pa.Array, counts: pa.Array) -> npt.NDArray[np.float64]:
+        """Return the share of each text, in [0, 1]."""
+        tidy = _tidied(text)
+        spaces, signs = (
+            pc.count_substring_regex(tidy, pattern).to_numpy(zero_copy_only=False).astype(np.float64)
+            for pattern in (rf"[{_SPACE}]", _SIGN)
+        )
+        whole = spaces + signs + Count(COLUMNS, "worth", 16)(counts)
+        share: npt.NDArray[np.float64] = np.divide(spaces, whole, out=np.zeros(len(whole)), where=whole > 0)
+        return share
+
+
 def _tidied(text: pa.Array) -> pa.Array:
     return pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.fill_null(text, ""), _BREAK, "\n"))
 
@@ -73,10 +93,10 @@ def _chars(name: str, pattern: str) -> Signal:
     return register(Signal(name, ("text",), CharShare(pattern)))
 
 
-symbol_char_share = _chars("symbol_char_share", rf"[^\p{{L}}\p{{M}}\p{{N}}{_SPACE}]")
+symbol_char_share = _chars("symbol_char_share", _SIGN)
 digit_char_share = _chars("digit_char_share", r"\p{N}")
-space_char_share = _chars("space_char_share", rf"[{_SPACE}]")
 bracket_char_share = _chars("bracket_char_share", r"[\p{Ps}\p{Pe}]")
+space_char_share = register(Signal("space_char_share", ("text", COUNTS), SpaceShare()))
 url_char_share = register(Signal("url_char_share", ("text",), UrlShare()))
 symbol_word_ratio = register(word_share("symbol_word_ratio", ["hashes", "ellipses"], ["words"]))
 boilerplate_paragraph_share = register(

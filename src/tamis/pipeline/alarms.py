@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -14,6 +15,7 @@ from tamis.schema import UNDETERMINED
 LEAST_DOCUMENTS = 20
 LEAST_LANGUAGES = 3
 RED_LINE = 0.5
+EXTRACT = "extract"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +38,32 @@ class Alarm:
 def alarms(ledger: Ledger) -> list[Alarm]:
     """Return the languages whose yield at a step is below half the median over languages, in step order.
 
-    Steps before identification know no language; the language step drops what nobody asked for.
+    Steps before identification know no language, but extraction books a page without main text under the language of
+    its visible text: what it kept of a language is what identification then finds. The language step drops what nobody
+    asked for.
     """
     steps = ledger.steps
-    judged = steps[steps.index(ASSIGNED) + 1 :] if ASSIGNED in steps else []
-    return [alarm for step in judged for alarm in _of_step(ledger, step)]
+    if ASSIGNED not in steps:
+        return []
+    found = list(_of_step(EXTRACT, *_extracted(ledger)))
+    for step in steps[steps.index(ASSIGNED) + 1 :]:
+        found += _of_step(step, _documents(ledger, step, "in"), _documents(ledger, step, "kept"))
+    return found
 
 
-def _of_step(ledger: Ledger, step: str) -> Iterator[Alarm]:
-    taken = {code: ledger.total(step, "in", language=code).documents for code in ledger.languages(step)}
+def _documents(ledger: Ledger, step: str, outcome: str) -> dict[str, int]:
+    return {code: ledger.total(step, outcome, language=code).documents for code in ledger.languages(step)}
+
+
+def _extracted(ledger: Ledger) -> tuple[dict[str, int], dict[str, int]]:
+    """Return (pages by language, those with main text)."""
+    kept, lost = _documents(ledger, ASSIGNED, "in"), _documents(ledger, EXTRACT, "dropped")
+    return {code: kept.get(code, 0) + lost.get(code, 0) for code in sorted({*kept, *lost})}, kept
+
+
+def _of_step(step: str, taken: Mapping[str, int], kept: Mapping[str, int]) -> Iterator[Alarm]:
     shares = {
-        code: ledger.total(step, "kept", language=code).documents / documents
+        code: kept.get(code, 0) / documents
         for code, documents in taken.items()
         if documents >= LEAST_DOCUMENTS and not code.startswith((UNDETERMINED, "zxx"))
     }
@@ -56,3 +73,16 @@ def _of_step(ledger: Ledger, step: str) -> Iterator[Alarm]:
     for code, share in shares.items():
         if share < RED_LINE * middle:
             yield Alarm(step, code, share, middle, taken[code])
+
+
+def faults(ledger: Ledger) -> list[str]:
+    """Return a sentence for each signal or rewrite of a filter that raised, and for how many documents."""
+    failed: Counter[tuple[str, str]] = Counter()
+    for step, _, reason, amount in ledger.reasons():
+        if reason.startswith("error:"):
+            failed[step, reason.removeprefix("error:")] += amount.documents
+    return [
+        f"{name!r} raised on {count:,} documents at step {step!r}, which were dropped; the tracebacks are in dropped/, "
+        "column detail."
+        for (step, name), count in sorted(failed.items())
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 from tamis.budget.ledger import Amount, Ledger
 from tamis.columns import as_text, byte_lengths
 from tamis.extract.extractor import Failure
+from tamis.extract.plain import Plain
 from tamis.pipeline import languages, models
 from tamis.pipeline.care import Care
 from tamis.pipeline.drops import Drops
+from tamis.pipeline.early import EarlyExit
 from tamis.pipeline.pages import Page, Pages, flush_rejected, to_batch
 from tamis.pipeline.selected import KIND, selection
 from tamis.pipeline.settings import Settings
@@ -26,6 +28,7 @@ from tamis.warc.reader import Reader
 from tamis.warc.record import Record
 
 STEPS = ("read", "url", "extract", "langid")
+EMPTY = "empty"
 
 
 @dataclass(slots=True)
@@ -72,34 +75,61 @@ class Extraction:
     def _extract(self, pages: list[Page]) -> Iterator[pa.RecordBatch]:
         rows: list[dict[str, Any]] = []
         rejected: list[dict[str, Any]] = []
+        empty: list[tuple[dict[str, Any], Page]] = []
         for page, title, text, reason, detail in self._texts(pages):
             self.care.beat()
             size = len(page.payload)
-            self.ledger.book("extract", UNDETERMINED, "in", Amount(1, size))
             if reason:
-                self.ledger.book("extract", UNDETERMINED, "dropped", Amount(1, size), reason)
                 rejected.append(_row(page, size) | {"language": UNDETERMINED, "reason": reason, "detail": detail})
+                if reason == EMPTY and page.html:
+                    empty.append((rejected[-1], page))
                 continue
+            self.ledger.book("extract", UNDETERMINED, "in", Amount(1, size))
             row = {"id": page.id, "url": page.url, "date": page.date, "source_bytes": size}
-            rows.append(row | {"title": title, "text": text})
+            rows.append(row | {"title": title, "text": text, "fallback": f"fallback_{detail}" if detail else ""})
+        self._name_languages(empty)
+        for row in rejected:
+            self.ledger.book("extract", row["language"], "in", Amount(1, row["bytes"]))
+            self.ledger.book("extract", row["language"], "dropped", Amount(1, row["bytes"]), row["reason"])
         flush_rejected(self.drops, "extract", rejected)
         if rows:
             yield self._measure(rows)
 
+    def _name_languages(self, empty: Sequence[tuple[dict[str, Any], Page]]) -> None:
+        """Book pages of which nothing was extracted under the language of all their visible text: an extractor that
+        fails on one language would otherwise be the one fault that no alarm sees."""
+        if not empty:
+            return
+        texts = [
+            Plain().extract(decode(page.payload, header_charset=page.charset).text, None).text for _, page in empty
+        ]
+        found = languages.identified(models.identifier(self.settings.langid.model).identify(texts))
+        for (row, _), language in zip(empty, found["language"].to_pylist(), strict=True):
+            row["language"] = language
+
     def _texts(self, pages: list[Page]) -> Iterator[tuple[Page, str | None, str, str, str | None]]:
-        """Yield (page, title, text, reason, detail) for each page; the reason is empty where there is text."""
-        html = ((as_utf8(page.payload, header_charset=page.charset), page.url) for page in pages if page.html)
-        extracted = models.page_extractor(self.settings.extract).many(html) if any(p.html for p in pages) else iter(())
+        """Yield (page, title, text, reason, detail) for each page. The reason is empty where there is text; the detail
+        is then why the extractor asked for was passed over, if it was."""
+        early = EarlyExit(self.settings, self.facts)
+        left = early.reasons(pages)
+        dear = [page for page in pages if page.html and page.id not in left]
+        html = ((as_utf8(page.payload, header_charset=page.charset), page.url) for page in dear)
+        extracted = models.page_extractor(self.settings.extract).many(html) if dear else iter(())
         for page in pages:
+            if page.id in left:
+                yield page, None, "", left[page.id], None
+                continue
             if not page.html:
                 text = decode(page.payload, header_charset=page.charset).text
-                yield page, None, text, "" if text.strip() else "empty", None
+                yield page, None, text, "" if text.strip() else EMPTY, None
                 continue
             result = next(extracted)
             if isinstance(result, Failure):
                 yield page, None, "", result.reason.removeprefix("extract:"), result.detail
             else:
-                yield page, result.title, result.text, "" if result.text.strip() else "empty", None
+                early.check(page, result.text)
+                passed_over = (result.fallback or "").removeprefix("extract:") or None
+                yield page, result.title, result.text, "" if result.text.strip() else EMPTY, passed_over
 
     def _by_text(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         rows = batch.to_pylist()
@@ -113,7 +143,8 @@ class Extraction:
         texts = as_text([row["text"] for row in rows])
         sizes = byte_lengths(texts)
         before, after = sum(row["source_bytes"] for row in rows), int(sizes.sum())
-        self.ledger.book("extract", UNDETERMINED, "kept", Amount(len(rows), after))
+        for row, size in zip(rows, sizes.tolist(), strict=True):
+            self.ledger.book("extract", UNDETERMINED, "kept", Amount(1, size), row.get("fallback", ""))
         self.ledger.book("extract", UNDETERMINED, "dropped", Amount(0, before - after), "markup")
         batch = self._batch(rows, texts, sizes)
         total = Amount(len(rows), after, pc.sum(batch["chars"]).as_py(), pc.sum(batch["tokens"]).as_py())

@@ -12,9 +12,9 @@ import pyarrow as pa
 from tamis.bounds import plain
 from tamis.budget.ledger import Ledger
 from tamis.errors import InputError, OutputError
-from tamis.pipeline import languages, scoring, tokens
+from tamis.pipeline import languages, origin, scoring, tokens
 from tamis.pipeline import plan as planning
-from tamis.pipeline.alarms import alarms
+from tamis.pipeline.alarms import alarms, faults
 from tamis.pipeline.books import check, collect
 from tamis.pipeline.curate import EXTRACT, SIFT, Curate
 from tamis.pipeline.documents import DOCUMENTS, Finish
@@ -111,6 +111,7 @@ class Run:
         agree(lock, self.settings, self.storage)
         plan = self.plan()
         self.storage.probe()
+        origin.note(self.storage, self.source)
         derived = languages.derived(lock) if isinstance(self.settings.langid.at_least, str) else None
         self.storage.write(LOCK, describe(self.settings, plan.sources, derived))
         manifest = Manifest(self.storage)
@@ -199,7 +200,7 @@ class Run:
         receipts = [receipt for shard in shards if (receipt := manifest.get(shard))]
         ledger = collect(receipts, self.settings)
         check(ledger, receipts, self.settings)
-        for alarm in [*(f"{each}." for each in alarms(ledger)), *removal_alarms(receipts)]:
+        for alarm in [*(f"{each}." for each in alarms(ledger)), *removal_alarms(receipts), *faults(ledger)]:
             log.warning("%s", alarm)
         described = tokens.folder_files(self.settings, receipts)
         for path, data in described.items():
