@@ -13,7 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tamis.filters import Chain, c4_quality, fineweb_quality, gopher_quality, gopher_repetition
+from tamis.filters import Chain, c4_quality, fineweb_quality, gopher_quality, gopher_repetition, nemo_rules
+from tamis.recipe import load
 from tamis.text.scripts import main_scripts
 from tamis.text.words import words
 
@@ -58,12 +59,17 @@ def languages() -> dict[str, tuple[list[str], list[str]]]:
     return made
 
 
-def chain() -> Chain:
+def families() -> Chain:
     return Chain(gopher_repetition(), gopher_quality(), c4_quality(ended_lines=False), fineweb_quality())
 
 
+def default_recipe() -> Chain:
+    return Chain(*load("default").settings().filters)
+
+
+@pytest.mark.parametrize("chain", [families, default_recipe, nemo_rules], ids=lambda chain: chain.__name__)
 @pytest.mark.parametrize("kind", JUNK)
-def test_junk_is_rejected_alike_in_every_language(kind: str) -> None:
+def test_junk_is_rejected_alike_in_every_language(kind: str, chain: Callable[[], Chain]) -> None:
     texts, codes = [], []
     for language, (sentences, lexicon) in languages().items():
         for seed in range(DOCUMENTS):

@@ -6,6 +6,7 @@ The method is what extractors and filters for English do: the density of stop wo
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import cache
@@ -14,11 +15,15 @@ from pathlib import Path
 from statistics import median
 
 import pyarrow as pa
+import pytest
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
 
 from tamis.budget.ledger import Amount, Ledger
 from tamis.extract.native.corpus import Lesson, read_lessons
 from tamis.extract.native.extractor import extract_bytes
 from tamis.pipeline.alarms import alarms
+from tamis.recipe import run
 from tamis.text.stopwords import stop_words
 from tamis.text.words import words
 
@@ -156,3 +161,57 @@ def test_the_default_filters_raise_no_alarm() -> None:
     taken, kept = Counter(languages), Counter(chain(batch).kept["language"].to_pylist())
     middle = median(kept[language] / taken[language] for language in taken)
     assert {language: kept[language] for language in taken if kept[language] < 0.5 * middle * taken[language]} == {}
+
+
+JUSTEXT = '''
+"""jusText, as NeMo Curator and others wire it: a stop list for the page's language, an empty one where it has none."""
+import justext
+from tamis.errors import TamisError
+from tamis.extract.head import read_head
+from tamis.langid.codes import resolve
+
+
+def by_language():
+    found = {}
+    for name in sorted(justext.get_stoplists()):
+        try:
+            found.setdefault(resolve(name.split("_")[0]), name)
+        except TamisError:
+            pass
+    return found
+
+
+LISTS = by_language()
+
+
+class JusText:
+    isolated = False
+
+    def extract(self, html, url):
+        stated = read_head(html).language
+        name = LISTS.get(resolve(stated)) if stated else None
+        found = justext.justext(html, justext.get_stoplist(name) if name else frozenset())
+        return "\\n".join(each.text for each in found if not each.is_boilerplate)
+'''
+
+
+def test_justext_wired_into_a_run_raises_the_alarm(tmp_path: Path) -> None:
+    pytest.importorskip("justext")
+    (tmp_path / "mine.py").write_text(JUSTEXT)
+    with (tmp_path / "pages.warc.gz").open("wb") as file:
+        writer = WARCWriter(file, gzip=True)
+        for number, page in enumerate([*pages(), *pages()]):
+            http = StatusAndHeaders("200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1")
+            url = f"http://{page.language}.example/{number}"
+            writer.write_record(
+                writer.create_warc_record(url, "response", payload=io.BytesIO(page.html), http_headers=http)
+            )
+    overrides = {"extract.extractor": f"{tmp_path}/mine.py:JusText"}
+    report = run(tmp_path / "pages.warc.gz", tmp_path / "out", overrides=overrides, executor="inline")
+    raised = {alarm.language: alarm for alarm in alarms(report.ledger) if alarm.step == "extract"}
+    assert set(raised) >= {*UNSPACED, "amh_Ethi", "kor_Hang"}
+    assert raised["tha_Thai"].share == 0
+    assert raised["tha_Thai"].documents == 20
+    assert not {"eng_Latn", "fra_Latn", "deu_Latn", "rus_Cyrl", "hin_Deva"} & set(raised)
+    page = (tmp_path / "out" / "report" / "index.html").read_text("utf-8")
+    assert "extract keeps 0% of 20 documents in tha_Thai" in page
