@@ -88,9 +88,10 @@ class Extraction:
             row = {"id": page.id, "url": page.url, "date": page.date, "source_bytes": size}
             rows.append(row | {"title": title, "text": text, "fallback": f"fallback_{detail}" if detail else ""})
         self._name_languages(empty)
-        for row in rejected:
-            self.ledger.book("extract", row["language"], "in", Amount(1, row["bytes"]))
-            self.ledger.book("extract", row["language"], "dropped", Amount(1, row["bytes"]), row["reason"])
+        for each in rejected:
+            amount = Amount(1, each["bytes"])
+            self.ledger.book("extract", each["language"], "in", amount)
+            self.ledger.book("extract", each["language"], "dropped", amount, each["reason"])
         flush_rejected(self.drops, "extract", rejected)
         if rows:
             yield self._measure(rows)
