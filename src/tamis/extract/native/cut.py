@@ -18,18 +18,39 @@ Floats = npt.NDArray[np.float32]
 # Gold of news is tight, that of forums, shops and listings inclusive: this suits the mix. docs/extraction.md shows
 # what other values give on which kind of page.
 DEFAULT_RECALL = 1.0
-# What is less than half as likely as the likeliest block belongs to another text: teasers, comments.
-# Asked for more recall, the cut is as much milder.
-_LEAST_OF_BEST = 0.5
+# What is so much less likely than the likeliest block belongs to another text: teasers, comments. A page that says it
+# is an article is cut closer, unless little would be left. Asked for more recall, the cut is as much milder.
+_LEAST_OF_BEST, _LEAST_IN_ARTICLE, _LITTLE = 0.4, 0.7, 0.3
 
 
-def keep_blocks(chances: Floats, units: Floats, recall: float) -> tuple[npt.NDArray[np.uint8], float]:
+def keep_blocks(chances: Floats, units: Floats, recall: float, article: bool) -> tuple[npt.NDArray[np.uint8], float]:
     """Return which blocks to keep, (blocks,) uint8, and the expected F-score of the page.
 
-    `chances` and `units` per block, float32; `recall` as in `choose`.
+    `chances` and `units` per block, float32; `recall` as in `choose`; `article` whether the page says it is one.
     """
     chosen = np.empty(len(chances), np.uint8)
-    return chosen, choose(chances, units, float(recall), _LEAST_OF_BEST / max(recall, 1.0), chosen)
+    milder = max(recall, 1.0)
+    score = choose(chances, units, float(recall), _LEAST_OF_BEST / milder, chosen)
+    if article:
+        tighten(chances, units, _LEAST_IN_ARTICLE / milder, _LITTLE, chosen)
+    return chosen, score
+
+
+@kernel
+def tighten(chances: Any, weights: Any, least: Any, little: Any, chosen: Any) -> Any:
+    """Drop chosen blocks less than `least` times as likely as the likeliest, if more than `little` of them is left."""
+    highest = np.float32(0)
+    for block in range(len(chances)):
+        highest = max(highest, chances[block])
+    whole = kept = 0.0
+    for block in range(len(chances)):
+        if chosen[block]:
+            whole += weights[block]
+            kept += weights[block] * (chances[block] >= least * highest)
+    if kept >= little * whole:
+        for block in range(len(chances)):
+            if chances[block] < least * highest:
+                chosen[block] = 0
 
 
 @kernel

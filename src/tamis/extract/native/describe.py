@@ -41,6 +41,11 @@ class Described:
     units: Floats
     facts: Ints
 
+    @property
+    def article(self) -> bool:
+        """Whether the page says that it is an article, or when it was published."""
+        return bool(self.facts[1] == 1 or self.facts[2])
+
 
 def token_weights(tokens: Ints, weights: Floats) -> TokenWeights:
     """Return the look-up of token hashes (int64, distinct) to their log-odds."""

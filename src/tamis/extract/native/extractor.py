@@ -83,7 +83,7 @@ def extract_bytes(
     text, confidence = "", 0.0
     if len(page.blocks):
         chances = (model or load_model()).chances(described)
-        chosen, confidence = keep_blocks(chances, described.units, recall)
+        chosen, confidence = keep_blocks(chances, described.units, recall, described.article)
         text = join_chosen(page, chosen, markdown)
     if float(described.units.sum()) < _FEW_UNITS and (stated := normal_form(article_body(page))):
         text, confidence = stated, 0.5

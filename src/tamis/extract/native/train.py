@@ -171,7 +171,7 @@ def chances_of(example: Example, fitted: Fitted, learned: TokenWeights) -> list[
 
 def cut_scores(example: Example, chances: Floats, recall: float = 1.0) -> tuple[float, float, float]:
     """Return (precision, recall, F1) of a page cut by expected F-score."""
-    chosen, _ = keep_blocks(chances, example.described.units, recall)
+    chosen, _ = keep_blocks(chances, example.described.units, recall, example.described.article)
     return example.f1(chosen.astype(bool))
 
 
