@@ -92,12 +92,12 @@ def test_short_distinct_texts_are_never_merged_and_copies_always(language: str) 
 def test_edited_copies_of_short_texts_are_found_with_shingles_made_for_them(language: str) -> None:
     rng = random.Random(language)
     words = vocabulary(language, rng)
-    originals = [sentence(language, words, 300, rng) for _ in range(100)]
+    originals = [sentence(language, words, 300, rng) for _ in range(200)]
     edited = [[rng.choice(words) if rng.random() < 0.05 else word for word in text] for text in originals]
     texts = [join(language, text) for text in originals + edited]
     found = deduplicate(texts, shingle_chars=4, threshold=0.6, bands=28, rows_per_band=4)
-    assert min(found.column("row").to_pylist()) >= 100
-    assert found.num_rows >= 95
+    assert min(found.column("row").to_pylist()) >= 200
+    assert found.num_rows >= 190
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -142,6 +142,37 @@ def test_a_shared_template_is_no_duplicate() -> None:
     template = sentence("eng", words, 600, rng)
     texts = [join("eng", template + sentence("eng", words, 900, rng)) for _ in range(400)]
     assert deduplicate(texts).num_rows == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_twenty_thousand_pages_of_one_template_with_chains_among_them() -> None:
+    rng = random.Random(7)
+    words = ["".join(rng.choices("abcdefghijklmnop", k=7)) for _ in range(20_000)]
+    template = rng.choices(words, k=80)
+    texts = [" ".join(template + rng.choices(words, k=120)) for _ in range(20_000)]
+    for _ in range(20):
+        tape = rng.sample(words, k=1400)
+        texts += [" ".join(tape[start : start + 200]) for start in range(0, 1200, 16)]
+    texts += [" ".join([*text.split()[:-3], *rng.choices(words, k=3)]) for text in texts[:1000]]
+    found = deduplicate(texts).to_pylist()
+    options = DedupOptions()
+    rows = sorted({row for drop in found for row in (drop["row"], drop["kept_row"])})
+    shingles = dict(zip(rows, sets([texts[row] for row in rows], options), strict=True))
+    # No pair below the threshold, none of the 20,000 for its template alone, and the ends of no chain joined.
+    assert all(jaccard(shingles[drop["row"]], shingles[drop["kept_row"]]) >= 0.8 for drop in found)
+    chained = [drop for drop in found if 20_000 <= drop["row"] < 21_500]
+    assert len(chained) == 20 * 37
+    assert {drop["row"] for drop in found} >= set(range(21_500, 22_500)) - {
+        drop["row"] for drop in found if drop["row"] < 1000
+    }
+    assert sum(drop["row"] < 20_000 for drop in found) == 0
+    # Against every pair, on the five thousand with the copies.
+    some = texts[-5000:]
+    wanted = brute_force(some, options)
+    got = {drop["row"] for drop in deduplicate(some).to_pylist()}
+    assert len(got & wanted.keys()) / len(wanted) >= 0.97
+    assert len(got & wanted.keys()) / len(got) >= 0.99
 
 
 def test_one_bad_representative_costs_no_recall() -> None:
@@ -204,6 +235,38 @@ def test_real_pages_against_brute_force(name: str) -> None:
     assert len(wanted) > 20
     assert len(near & wanted.keys()) / len(wanted) >= 0.97
     assert len(near & wanted.keys()) / len(near) >= 0.99
+
+
+def exact_gold(name: str) -> dict[frozenset[str], float]:
+    lines = (SHARED / f"dedup/exact-jaccard/{name}.tsv").read_text().splitlines()[1:]
+    return {frozenset(line.split("\t")[1:]): float(line.split("\t")[0]) for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("name", "golds"),
+    [
+        ("daniel", ["daniel_reference_2120.word5", "daniel_reference_2120.char8"]),
+        ("wceb", ["wceb_main_content_2008.word5"]),
+    ],
+)
+def test_real_pages_against_jaccard_similarities_that_others_computed(name: str, golds: list[str]) -> None:
+    path = SHARED / f"extraction/{name}/gold.jsonl.gz"
+    if not path.is_file() or not (SHARED / "dedup/exact-jaccard").is_dir():
+        pytest.skip("needs ../shared/data/dedup/exact-jaccard and the pages it is of")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    known = {row["id"] for row in rows}
+    gold = [exact_gold(each) for each in golds]
+    found = deduplicate([text_of(row) for row in rows])
+    pairs = zip(found.column("row").to_pylist(), found.column("kept_row").to_pylist(), strict=True)
+    removed = [frozenset((rows[one]["id"], rows[two]["id"])) for one, two in pairs]
+    gone = {rows[row]["id"] for row in found.column("row").to_pylist()}
+    alike = [pair for pair, similarity in gold[0].items() if similarity >= 0.8 and pair <= known]
+    assert len(alike) > 30
+    assert sum(bool(pair & gone) for pair in alike) / len(alike) >= 0.97
+    # Theirs are runs of eight characters, or of five words between spaces, ours of five words or, in Chinese, characters.
+    right = sum(max(each.get(pair, 0.0) for each in gold) >= 0.6 for pair in removed)
+    assert right / len(removed) >= 0.99
 
 
 def text_of(row: dict[str, dict[str, str]]) -> str:
