@@ -9,9 +9,11 @@ import struct
 import numpy as np
 import pyarrow as pa
 import pyarrow.dataset
+import pyarrow.parquet as pq
 import pytest
 
 from tamis.errors import BooksError, ConfigError, ModelError
+from tamis.pipeline import stage
 from tamis.tokenize import bpe, dataset, dataset_files, load, separator, write_shard
 from tamis.tokenize.dataset import ShardWriter, recount, shard_schema
 from tamis.tokenize.separate import Separator
@@ -142,6 +144,23 @@ def test_no_offset_is_32_bits_wide_and_the_schema_is_one():
     assert first.equals(shard_schema(encoder, separator(encoder)), check_metadata=True)
     narrow = (pa.types.is_string, pa.types.is_binary, pa.types.is_list)
     assert not any(check(field.type) for field in first for check in narrow)
+
+
+def test_shards_of_a_stream_are_full_but_the_last(tmp_path):
+    """Within 1 % of what was asked for, however the input is cut, and one schema though the first know nothing more."""
+    rows_ = [{"id": str(n), "text": f"Document {n} says little."} | ({"url": "https://a.example"} if n > 999 else {})
+             for n in range(3000)]  # fmt: skip
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows_)), "utf-8")
+    pq.write_table(pa.Table.from_pylist(rows_), tmp_path / "in.parquet", row_group_size=77)
+    found = {}
+    for name in ("in.jsonl", "in.parquet"):
+        stage.tokenize(str(tmp_path / name), tmp_path / f"{name}.out", shard_tokens=3000)
+        files = sorted((tmp_path / f"{name}.out").glob("*/*.arrow"))
+        assert len({rows(file.read_bytes()).schema.to_string(show_schema_metadata=True) for file in files}) == 1
+        found[name] = [recount(str(file)).tokens for file in files]
+    assert found["in.jsonl"] == found["in.parquet"]
+    assert len(found["in.jsonl"]) > 5
+    assert all(abs(size - 3000) <= 30 for size in found["in.jsonl"][:-1])
 
 
 def test_where_a_document_stands_is_kept_when_told():

@@ -47,14 +47,15 @@ def test_ranks_share_the_documents_out(folder, world):
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-@pytest.mark.parametrize("world", [1, 3])
-@pytest.mark.parametrize("stop", [0, 1, 5, 8])
+@pytest.mark.parametrize("world", [1, 2, 3, 8])
+@pytest.mark.parametrize("stop", [0, 1, 3])
 def test_a_stop_in_mid_epoch_loses_and_repeats_nothing(folder, world, stop):
     seen = []
     for rank in range(world):
         data = tokens.open(folder, rank=rank, world=world)
         walk = iter(data)
         seen += [next(walk).id for _ in range(stop)]
+        walk.close()
         state = json.loads(json.dumps(data.state_dict()))
         again = pickle.loads(pickle.dumps(tokens.open(folder, rank=rank, world=world)))
         again.load_state_dict(state)
