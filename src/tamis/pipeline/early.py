@@ -6,12 +6,13 @@ One in 32 of them is extracted all the same, and judged by its text: how often b
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tamis.extract.quick import quick_text
 from tamis.pipeline import languages, models
+from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.pages import Page
 from tamis.pipeline.settings import Settings
 from tamis.text.encoding import as_utf8
@@ -22,6 +23,15 @@ _LEAST_CHARS = 25
 # Of a page's visible text the language must be that sure.
 _SURE = 0.9
 _CHECKED_ONE_IN = 32
+
+
+def agreement(receipts: Iterable[Receipt]) -> list[str]:
+    """Return a sentence on how many pages left early in a run, and how often those checked were rightly let go."""
+    facts = [each.facts["early_exit"] for each in receipts if "early_exit" in each.facts]
+    if not facts:
+        return []
+    seen, left, checked, agreed = (sum(each[name] for each in facts) for name in ("seen", "left", "checked", "agreed"))
+    return [f"Early exit: {left} of {seen} pages left; {checked} of them were extracted all the same, {agreed} agreed."]
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from tamis.bounds import plain
 from tamis.budget.ledger import Ledger
 from tamis.errors import InputError, OutputError
-from tamis.pipeline import languages, origin, scoring, tokens
+from tamis.pipeline import early, languages, origin, scoring, tokens
 from tamis.pipeline import plan as planning
 from tamis.pipeline.alarms import alarms, faults
 from tamis.pipeline.books import check, collect
@@ -200,7 +200,8 @@ class Run:
         receipts = [receipt for shard in shards if (receipt := manifest.get(shard))]
         ledger = collect(receipts, self.settings)
         check(ledger, receipts, self.settings)
-        for alarm in [*(f"{each}." for each in alarms(ledger)), *removal_alarms(receipts), *faults(ledger)]:
+        told = [*removal_alarms(receipts), *faults(ledger), *early.agreement(receipts)]
+        for alarm in [*(f"{each}." for each in alarms(ledger)), *told]:
             log.warning("%s", alarm)
         described = tokens.folder_files(self.settings, receipts)
         for path, data in described.items():
