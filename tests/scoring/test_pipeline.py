@@ -79,6 +79,11 @@ def test_a_run_drops_by_percentile_and_its_books_balance(work: Path, tmp_path: P
     assert len(mine) == taken.documents - kept.documents
     assert all(row["value"] < row["threshold"] for row in mine)
 
+    page = (tmp_path / "a/report/index.html").read_text()
+    assert "Model scores by language" in page and "█" in page
+    shown = json.loads((tmp_path / "a/report/budget.json").read_text())["model_scores"]
+    assert [row["language"] for row in shown] == list(table)
+
     # Another executor gives the same bytes; another cutoff needs no model.
     run(work / "in.jsonl", tmp_path / "b", recipe=recipe(work, keep_percent=60), executor="local", workers=2)
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
@@ -138,3 +143,13 @@ def test_a_recipe_must_name_its_model(tmp_path: Path) -> None:
         Recipe("x", {"scoring": {"keep_percent": 10}}, tmp_path).settings()
     with pytest.raises(ConfigError, match="Did you mean 'keep_percent'"):
         Recipe("x", {"scoring": {"model": "m", "keep_percents": 10}}, tmp_path).settings()
+
+
+def test_ray_actors_keep_their_model(work: Path, tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray", reason="the ray executor needs Ray")
+    run(work / "in.jsonl", tmp_path / "a", recipe=recipe(work, keep_percent=60), executor="inline")
+    try:
+        run(work / "in.jsonl", tmp_path / "b", recipe=recipe(work, keep_percent=60), executor="ray", workers=2)
+    finally:
+        ray.shutdown()
+    assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")

@@ -23,6 +23,7 @@ def assemble(
     notes: Sequence[str] = (),
     scores: Sequence[Mapping[str, Any]] = (),
     removals: Sequence[tuple[str, int, int]] = (),
+    qualities: Sequence[Mapping[str, Any]] = (),
     crawl: int | None = None,
     year: int | None = None,
     rule: str = "chinchilla",
@@ -51,6 +52,7 @@ def assemble(
         notes,
         scores,
         removals,
+        qualities,
     )
 
 
@@ -63,6 +65,7 @@ def as_json(view: View) -> str:
         "cluster_sizes": [list(each) for each in view.clusters],
         "removals": [list(each) for each in view.removals],
         "language_scores": [dict(each) for each in view.scores],
+        "model_scores": [dict(each) for each in view.qualities],
     }
     if view.outlook is not None:
         record["outlook"] = asdict(view.outlook)

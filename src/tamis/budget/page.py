@@ -16,7 +16,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from tamis.budget import scaling
+from tamis.budget import qualities, scaling
 from tamis.budget.buckets import buckets_table
 from tamis.budget.charts import datasets
 from tamis.budget.evidence import Sample
@@ -47,7 +47,7 @@ class Threshold:
 class View:
     """What the page shows. `clusters` are (least copies, texts), `largest` the clusters of most copies
     as (id, copies, start of the text), `removals` (language or site, documents looked at, duplicates); `problems` are
-    (input, why it could not be read); `scores` are rows of `report/thresholds.csv`."""
+    (input, why it could not be read); `scores` are rows of `report/thresholds.csv`, `qualities` of `scores.parquet`."""
 
     ledger: Ledger
     yields: Sequence[Yield]
@@ -63,6 +63,7 @@ class View:
     notes: Sequence[str] = field(default_factory=tuple)
     scores: Sequence[Mapping[str, Any]] = ()
     removals: Sequence[tuple[str, int, int]] = ()
+    qualities: Sequence[Mapping[str, Any]] = ()
 
 
 def render(view: View) -> str:
@@ -94,6 +95,7 @@ def render(view: View) -> str:
         samples=samples[0],
         thresholds=_thresholds(view.thresholds),
         scores=_scores(view.scores),
+        qualities=qualities.section(view.qualities),
         data=_data(data, view),
         **{f"{name}_chart": figure(name, text) if data[name]["rows"] else "" for name, text in _CAPTIONS.items()},
     )

@@ -13,7 +13,8 @@ from tamis.budget.assemble import as_json, assemble
 from tamis.budget.ledger import Ledger, from_table
 from tamis.budget.page import View, render
 from tamis.budget.summary import LanguageSummary
-from tamis.pipeline import languages, tokens
+from tamis.pipeline import languages, scoring, tokens
+from tamis.pipeline.alarms import alarms, faults
 from tamis.pipeline.findings import rates, removal_alarms, residue
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.storage import Storage
@@ -54,9 +55,16 @@ def report_view(
         storage.open,
         settings=(storage.read_json(LOCK) or {}).get("settings", {}),
         problems=[(each.name, each.problem) for each in problems],
-        notes=[*tokens.notes(receipts), *removal_alarms(receipts), *residue(receipts)],
+        notes=[
+            *(f"{each}." for each in alarms(ledger)),
+            *faults(ledger),
+            *tokens.notes(receipts),
+            *removal_alarms(receipts),
+            *residue(receipts),
+        ],
         removals=rates(receipts),
         scores=languages.read_report(storage),
+        qualities=scoring.calibration(storage, receipts),
         crawl=crawl,
         year=year,
         rule=rule,

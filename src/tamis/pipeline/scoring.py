@@ -226,6 +226,20 @@ def read(storage: Storage, unit: str) -> pa.Table:
         return pa.ipc.open_file(file).read_all()
 
 
+def calibration(storage: Storage, receipts: Sequence[Receipt]) -> list[dict[str, Any]]:
+    """Return the calibration table of a run as rows; none where nothing was scored."""
+    if not any(receipt.step == CUTOFF for receipt in receipts):
+        return []
+    with storage.open(CUTOFFS_FILE) as file:
+        rows: list[dict[str, Any]] = pq.read_table(file).to_pylist()
+    return [{name: _finite(value) for name, value in row.items()} for row in rows]
+
+
+def _finite(value: Any) -> Any:
+    # JSON has no infinity; a language of which nothing is kept has no cutoff that could be shown either.
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
 class Judge:
     """Gives a unit's documents their scores, and drops those beyond their language's cutoff."""
 
