@@ -27,7 +27,7 @@ YearOption = Annotated[int | None, typer.Option(min=2, help="files in a year's c
 
 def register(app: typer.Typer) -> None:
     """Add the budget commands to the command line."""
-    for command in (report, mix, compare):
+    for command in (report, mix, compare, rehydrate):
         app.command()(command)
 
 
@@ -144,6 +144,28 @@ def count(text: str) -> float:
         return float(text[:-1]) * sizes[letter] if letter in sizes else float(text)
     except ValueError:
         raise ConfigError(f"{text!r} is no number of tokens.", "Write 1T, 300B, 5M or 5e11.") from None
+
+
+def rehydrate(
+    output: FolderArgument,
+    signal: Annotated[str, typer.Option(help="column of the documents whose number tells the better ones")],
+    at_least: Annotated[float, typer.Option(help="from which number on a document counts as one of them")],
+    save: Annotated[
+        str | None, typer.Option(help="write the weights as JSON, by language and least cluster size")
+    ] = None,
+) -> None:
+    """Propose how often to repeat a document by how many copies it had, for each language, as FineWeb2 does."""
+    import json
+
+    from tamis.pipeline.rehydrate import weights
+
+    found = weights(output, signal, at_least)
+    if save is not None:
+        Path(save).write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    out = _console()
+    for language, classes in found.items():
+        repeated = ", ".join(f"{size}+ copies {weight} times" for size, weight in classes.items() if weight > 1)
+        out.print(Text(f"{language}: {repeated or 'every document once'}"))
 
 
 def compare(

@@ -279,6 +279,27 @@ def test_lines_that_many_share_are_cut_by_a_recipe_and_what_stays_is_audited(tmp
     assert "Duplicates removed, by language and site" in (tmp_path / "out/report/index.html").read_text()
 
 
+def test_documents_that_had_copies_may_be_repeated(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from tamis.cli import app
+
+    rows = [doc(f"s{n}", prose(f"single {n}", 60)) for n in range(120)]
+    for n in range(110):
+        rows += [doc(f"c{n}-{copy}", prose(f"copied {n}", 60)) for copy in range(3)]
+    source, recipe, saved = tmp_path / "in.jsonl", tmp_path / "r.toml", tmp_path / "weights.json"
+    source.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    recipe.write_text('name = "r"\n[dedup]\n')
+    tamis.run(source, tmp_path / "out", recipe=recipe, executor="inline")
+    options = ["--signal", "cluster_size", "--at-least", "2", "--save", str(saved)]
+    result = CliRunner().invoke(app, ["rehydrate", str(tmp_path / "out"), *options])
+    assert result.exit_code == 0, result.output
+    assert "eng_Latn: 3+ copies 10 times" in result.output
+    assert json.loads(saved.read_text())["eng_Latn"]["1"] == 1
+    result = CliRunner().invoke(app, ["rehydrate", str(tmp_path / "out"), "--signal", "nothing", "--at-least", "2"])
+    assert result.exit_code != 0
+
+
 def test_a_damaged_file_is_made_again_within_the_run(miniweb: Path, tmp_path: Path, caplog: Any) -> None:
     recipe = tmp_path / "heal.toml"
     recipe.write_text('name = "heal"\n[dedup]\nkeep_sets = true\n')
