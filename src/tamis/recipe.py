@@ -18,6 +18,7 @@ from tamis.pipeline.languages import WAYS
 from tamis.pipeline.perplexity import PerplexitySettings
 from tamis.pipeline.perplexity import find as find_bundles
 from tamis.pipeline.perplexity import signals as perplexity_signals
+from tamis.pipeline.scoring import keys as scoring_keys
 from tamis.pipeline.settings import (
     ExtractSettings,
     LangidSettings,
@@ -150,14 +151,7 @@ class Recipe:
     def _scoring(self) -> ScoringOptions | None:
         if "scoring" not in self.tables:
             return None
-        if "model" not in self._table("scoring"):
-            raise ConfigError("[scoring] names no model.", "Give model = a local folder, or a fastText file.")
-        convert: dict[str, Callable[[Any], Any]] = {
-            "model": lambda value: str(self.folder / str(value)),
-            "keep_percent": _percent,
-            "cutoff": lambda value: _bound("scoring.cutoff", value),
-        }
-        return self._section("scoring", ScoringOptions, convert)
+        return self._section("scoring", ScoringOptions, scoring_keys(self.folder, _bound))
 
     def _bundles(self, value: Any) -> dict[str, str]:
         return find_bundles(self.folder / path for path in ([value] if isinstance(value, str) else value))
@@ -221,11 +215,6 @@ def _bound(where: str, value: Any) -> float | PerLanguage:
         overrides = {_resolve_language(code): float(number) for code, number in value.items() if code != "default"}
         return PerLanguage(float(value.get("default", 0.0)), overrides)
     raise ConfigError(f"{where} is {value!r}.", "Give a number, or a table of numbers by language with a default.")
-
-
-def _percent(value: Any) -> float | PerLanguage:
-    """Of languages that a table does not name, everything stays."""
-    return _bound("scoring.keep_percent", {"default": 100.0, **value} if isinstance(value, Mapping) else value)
 
 
 def _least(value: Any) -> float | PerLanguage | str:

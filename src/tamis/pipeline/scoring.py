@@ -7,10 +7,11 @@ Documents are judged when they are written, so that another cutoff needs no mode
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tamis.bounds import Bound
 from tamis.budget.ledger import Ledger
 from tamis.columns import put
 from tamis.errors import BooksError
@@ -65,6 +67,19 @@ def fields(options: ScoringOptions | None) -> list[pa.Field]:
     """Return the columns documents have more for being scored."""
     kinds = (pa.float32(), pa.int32(), pa.float32())
     return [] if options is None else [pa.field(*each) for each in zip(options.columns, kinds, strict=True)]
+
+
+def keys(folder: Path, bound: Callable[[str, Any], Bound]) -> dict[str, Callable[[Any], Any]]:
+    """Return how values of a recipe's [scoring] are read; `bound` reads a number or a table of them by language."""
+
+    def percent(value: Any) -> Bound:
+        # Of languages that a table does not name, everything stays.
+        return bound("scoring.keep_percent", {"default": 100.0, **value} if isinstance(value, Mapping) else value)
+
+    def model(value: Any) -> str:
+        return str(folder / str(value))
+
+    return {"model": model, "keep_percent": percent, "cutoff": lambda value: bound("scoring.cutoff", value)}
 
 
 def score_steps(options: ScoringOptions | None) -> list[str]:

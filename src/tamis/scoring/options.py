@@ -37,7 +37,7 @@ class ScoringOptions:
     pickles: whether weights may be read from pickles, which can run any program; only safetensors otherwise.
     """
 
-    model: str
+    model: str = ""
     kind: str = "auto"
     name: str = "score"
     label: str = ""
@@ -57,6 +57,8 @@ class ScoringOptions:
 
     def __post_init__(self) -> None:
         """Raise ConfigError when an option is out of its range."""
+        if not self.model:
+            raise ConfigError("[scoring] names no model.", "Give model = a local folder, or a fastText file.")
         for what, valid in (("kind", KINDS), ("aggregate", AGGREGATES), ("device", DEVICES), ("dtype", DTYPES)):
             if getattr(self, what) not in valid:
                 raise unknown(f"scoring {what}", str(getattr(self, what)), valid)
