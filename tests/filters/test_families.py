@@ -19,6 +19,7 @@ from tamis.filters import (
     pii_masking,
     redpajama_signals,
 )
+from tamis.filters.pii import phone_patterns
 
 
 def batch(*texts: str | None, language: str = "eng_Latn") -> pa.RecordBatch:
@@ -191,6 +192,26 @@ def test_pii_is_masked() -> None:
     assert pii_masking(countries=["FR"])(batch("06 12 34 56 78")).kept["text"].to_pylist() == ["+00 000 000000"]
     with pytest.raises(ConfigError):
         pii_masking(countries=["XX"])
+
+
+NUMBERS = {
+    "BR": "(11) 91234-5678", "CN": "138 1234 5678", "DE": "030/1234567", "ES": "612 345 678", "FR": "06.12.34.56.78",
+    "GB": "020 7946 0958", "ID": "0812-3456-7890", "IN": "98765 43210", "IT": "312 345 6789", "JP": "03-1234-5678",
+    "KR": "010-1234-5678", "MX": "(55) 1234-5678", "NL": "06-12345678", "PL": "512-345-678", "RU": "8 (495) 123-45-67",
+    "TR": "0212 345 67 89", "US": "(212) 555-0123", "VN": "0912 345 678",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("country", NUMBERS)
+def test_telephone_numbers_are_masked_by_country(country: str) -> None:
+    text = f"Call {NUMBERS[country]} before 2026-11-23; the bill is 1,234,567.89 and the article 978-3."
+    found = pii_masking(countries=[country])(batch(text)).kept["text"].to_pylist()
+    assert found == [text.replace(NUMBERS[country], "+00 000 000000")]
+    assert pii_masking()(batch(text)).kept["text"].to_pylist() == [text]
+
+
+def test_every_country_has_a_number_here() -> None:
+    assert NUMBERS.keys() == phone_patterns().keys()
 
 
 def test_nothing_raises_and_every_family_is_registered() -> None:

@@ -9,7 +9,20 @@ import pyarrow as pa
 import pytest
 
 from tamis.columns import as_text
-from tamis.filters import Chain, c4_quality, fineweb_quality, gopher_quality, gopher_repetition, refinedweb_lines
+from tamis.filters import (
+    Chain,
+    boilerplate_lines,
+    c4_quality,
+    ccnet_length,
+    fineweb_quality,
+    gopher_quality,
+    gopher_repetition,
+    mc4_paragraphs,
+    nemo_rules,
+    pii_masking,
+    redpajama_signals,
+    refinedweb_lines,
+)
 
 NASTY = [
     "",
@@ -41,11 +54,18 @@ def everything() -> Chain:
     )  # fmt: skip
 
 
+def others() -> list[Chain]:
+    """The families that are no part of `everything`, and the variants of other tools."""
+    quality = [gopher_quality(variant=variant) for variant in ("dolma", "dclm", "paper")]
+    return [nemo_rules(), redpajama_signals(), ccnet_length(), ccnet_length(variant="ccnet"), mc4_paragraphs(),
+            boilerplate_lines(), pii_masking(countries=["FR", "US"]), *quality]  # fmt: skip
+
+
 @pytest.mark.parametrize("variant", ["tamis", "datatrove"])
 def test_nothing_raises(variant: str) -> None:
-    families = (gopher_repetition, gopher_quality, c4_quality, fineweb_quality)
+    families = (gopher_repetition, gopher_quality, c4_quality, fineweb_quality, mc4_paragraphs)
     batch = pa.record_batch({"text": as_text(NASTY)})
-    for chain in (everything(), *(family(variant=variant) for family in families)):
+    for chain in (everything(), *others(), *(family(variant=variant) for family in families)):
         sifted = chain(batch)
         assert sifted.kept.num_rows + sifted.dropped.num_rows == len(NASTY)
         assert not [reason for reason in sifted.dropped["reason"].to_pylist() if reason.startswith("error:")]
@@ -62,6 +82,16 @@ def test_bytes_that_are_no_utf8_are_read_within_bounds() -> None:
             sifted = everything()(pa.record_batch({"text": texts}))
             reasons = [] if not sifted.dropped.num_rows else sifted.dropped["reason"].to_pylist()
             assert not [reason for reason in reasons if reason.startswith("error:")]
+
+
+@pytest.mark.parametrize("unit", ["a", "文", "ก"])
+def test_ten_megabytes_without_a_space_raise_in_no_family(unit: str) -> None:
+    text = unit * ((10 << 20) // len(unit.encode()))
+    batch = pa.record_batch({"text": pa.array([text], pa.large_string()), "language": ["eng_Latn"]})
+    for chain in (everything(), *others()):
+        sifted = chain(batch)
+        assert not [reason for reason in sifted.dropped["reason"].to_pylist() if reason.startswith("error:")]
+        assert sifted.kept.num_rows + sifted.dropped.num_rows == 1
 
 
 @pytest.mark.parametrize("unit", ["a", "文", "ก", "か", "ab ", "文。", "\u0301", "....", "[", "é'"])

@@ -93,6 +93,21 @@ def test_what_must_not_change_a_verdict(family: str, change: str) -> None:
         assert verdicts(chain, changed, language) == verdicts(chain, texts, language), language
 
 
+@pytest.mark.parametrize("family", CHAINS)
+def test_verdicts_do_not_depend_on_batch_or_slice(family: str) -> None:
+    chain = CHAINS[family]()
+    texts = [text for language in SENTENCES for text in documents(language)]
+    codes = [language for language in SENTENCES for _ in documents(language)]
+    rows = {"row": pa.array(range(len(texts))), "text": pa.array(texts, pa.large_string()), "language": codes}
+    whole = chain(pa.record_batch(rows))
+    found = []
+    for start in range(0, len(texts), 7):
+        part = chain(pa.record_batch(rows).slice(start, 7))
+        assert part.kept.to_pylist() == [row for row in whole.kept.to_pylist() if start <= row["row"] < start + 7]
+        found += part.dropped.to_pylist()
+    assert repr(found) == repr(whole.dropped.to_pylist())
+
+
 def test_doubling_a_clean_document_flips_repetition_rules_only() -> None:
     for language, sentence in SENTENCES.items():
         clean = "\n".join(f"{number} " + sentence.format(number * 7919) for number in range(2, 6)) + "\n"
