@@ -80,6 +80,11 @@ def _bound(bound: Any) -> Any:
     return None if value != value else value
 
 
+def _is_ours(path: str) -> bool:
+    """Return whether a run may have left a file before its lock: it may be killed at any moment."""
+    return path in (NAME, ".probe") or ".part-" in path
+
+
 def agree(lock: dict[str, Any] | None, settings: Settings, storage: Storage) -> None:
     """Raise OutputError where the folder belongs to another recipe, or to something that is no run at all.
 
@@ -90,7 +95,7 @@ def agree(lock: dict[str, Any] | None, settings: Settings, storage: Storage) -> 
             f"{storage.root} was made by the recipe {lock['recipe']!r}, not {settings.name!r}.",
             "Choose another output folder, or name the first recipe to go on with it.",
         )
-    strangers = [] if lock is not None else [path for path in storage.list("")[:1000] if path != NAME]
+    strangers = [] if lock is not None else [path for path in storage.list("")[:1000] if not _is_ours(path)]
     if strangers and not storage.exists(NAME):
         raise OutputError(
             f"{storage.root} is not empty and holds no run: {strangers[0]}.", "Choose an empty or new folder."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -168,6 +169,9 @@ def _join(workers: int | None, address: str | None) -> bool:
     """Connect to Ray; returns whether this call started the connection."""
     if ray.is_initialized():
         return False
+    if not address:
+        # Ray keeps the token of its processes in the home folder, which a container may not let it write.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     if address:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     else:

@@ -111,9 +111,10 @@ class Run:
         agree(lock, self.settings, self.storage)
         plan = self.plan()
         self.storage.probe()
-        origin.note(self.storage, self.source)
         derived = languages.derived(lock) if isinstance(self.settings.langid.at_least, str) else None
+        # The lock comes first: it is what tells a folder that was begun from one that is somebody else's.
         self.storage.write(LOCK, describe(self.settings, plan.sources, derived))
+        origin.note(self.storage, self.source)
         manifest = Manifest(self.storage)
         with Live(self.storage, manifest.all()) as live:
             carrier = _Carrier(manifest, executor, progress or (lambda *_: None), live)
