@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,3 +74,32 @@ def test_labels_that_are_not_admitted_are_not_named() -> None:
 def test_other_kinds_of_model_are_left_to_the_library(shared) -> None:
     # lid.176 has a hierarchical softmax.
     assert quantized.read(shared / "models" / "lid.176.ftz") is None
+
+
+def test_what_this_thread_remembers_can_be_forgotten() -> None:
+    model = models.load("default").quantized
+    assert model is not None
+    everything, kinds = np.ones((1, len(model.labels)), np.bool_), np.zeros(len(TEXTS), np.int64)
+    before = model.predict(pa.array(TEXTS, pa.large_string()), everything, kinds, 3)
+    many = [f"{letter}{number:x}word" for number in range(70_000) for letter in "ab"]
+    model.predict(pa.array([" ".join(many)], pa.large_string()), everything, kinds[:1], 3)
+    after = model.predict(pa.array(TEXTS, pa.large_string()), everything, kinds, 3)
+    model.forget()
+    again = model.predict(pa.array(TEXTS, pa.large_string()), everything, kinds, 3)
+    for one, two, three in zip(before, after, again, strict=True):
+        assert (one == two).all() and (one == three).all()
+
+
+def test_one_admitted_label_is_the_answer_and_none_is_none() -> None:
+    model = models.load("default").quantized
+    assert model is not None
+    admitted = np.zeros((2, len(model.labels)), np.bool_)
+    admitted[0, 5] = True
+    found, chances, mass = model.predict(
+        pa.array(["abc def", "abc def", ""], pa.large_string()), admitted, np.array([0, 1, 0]), 2
+    )
+    assert found.tolist() == [[5, -1], [-1, -1], [-1, -1]]
+    assert chances.tolist() == [[1, 0], [0, 0], [0, 0]]
+    assert mass.tolist() == [1, 0, 0]
+    with pytest.raises(IndexError):
+        model.predict(pa.array(["abc"], pa.large_string()), admitted, np.array([2]), 2)

@@ -1,6 +1,5 @@
 """Short and noisy strings: right or undetermined, and never in a language their script rules out."""
 
-import random
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,22 +13,16 @@ HAN_ONLY_MAY = {"cmn", "yue", "wuu", "jpn", "und", "gan", "hak", "nan"}
 
 
 def strings() -> list[tuple[set[str], str]]:
-    """400 strings of at most 20 characters and the languages each may be said to be in."""
+    """Over 400 strings of at most 20 characters, and the language each may be said to be in: none for 170 of them."""
     rows = [line.split("\t") for line in TABLE.read_text("utf-8").splitlines()]
-    found = [({language} - {""}, text) for language, text in rows if len(text) <= 20]
-    random_ = random.Random(1)
-    while len(found) < 400:
-        kind = len(found) % 5
-        digits = "".join(random_.choices("0123456789", k=7))
-        made = (
-            f"+{digits[:2]} {digits[2:5]} {digits}",
-            f"http://{digits[:4]}.example/",
-            "".join(random_.choices("😀🎉🔥👍❤️✨🙏", k=6)),
-            f"f{digits[:2]}({digits[2:4]});",
-            "".join(random_.choices("abcdef0123456789", k=16)),
-        )[kind]
-        found.append((set(), made))
-    return found
+    return [({language} - {""}, text) for language, text in rows]
+
+
+def test_the_table_is_what_it_is_said_to_be() -> None:
+    assert len(strings()) >= 400
+    assert all(0 < len(text) <= 20 for _, text in strings())
+    assert sum(not allowed for allowed, _ in strings()) >= 150
+    assert len({code for allowed, _ in strings() for code in allowed}) >= 50
 
 
 def test_answered_short_strings_are_right(shipped: Identifier) -> None:
@@ -41,6 +34,7 @@ def test_answered_short_strings_are_right(shipped: Identifier) -> None:
         if language_of(said) not in ("und", "zxx")
     ]
     wrong = [row for row in answered if not row[2]]
+    print(f"undetermined: {sum(language_of(said) == 'und' for said in answers) / len(answers):.3f} of {len(answers)}")
     # Abstaining is no way to pass: most of the strings that are in a language must be answered.
     assert len(answered) >= 0.6 * sum(bool(allowed) for allowed, _ in rows)
     assert 1 - len(wrong) / len(answered) >= 0.98, wrong

@@ -129,3 +129,10 @@ def test_menus_are_left_out_where_there_is_prose() -> None:
 
 def test_a_window_is_bounded_whatever_stands_between_letters() -> None:
     assert max(len(one) for one in seen("a" + "." * 100_000 + "b", 4, 60)) < 2000
+
+
+def test_signs_alone_are_left_out_where_words_are_wanted() -> None:
+    text = "1. Alpha - 9.1 (2019) | 2. Beta — 8.0 » Gamma ...\nIl est parti ?\n* * *\nfin"
+    found = windows(pa.array([text], pa.large_string()), 4, 60, words_only=True)
+    assert [" ".join(one.split()) for one in found.texts.to_pylist()] == ["Alpha Beta Gamma Il est parti fin"]
+    assert (found.totals == windows(pa.array([text], pa.large_string()), 4, 60).totals).all()

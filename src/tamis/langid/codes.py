@@ -16,7 +16,7 @@ from tamis import errors
 UNDETERMINED = "und"
 NOT_LANGUAGE = "zxx"
 # What the shipped model calls text that is no language; "zxx" is ISO 639's code for that.
-NOT_LANGUAGES = {"zxx_Code": "Program code", "zxx_Tags": "Markup", "zxx_Junk": "Noise"}
+NOT_LANGUAGES = {"zxx_Code": "Program code", "zxx_Tags": "Markup", "zxx_Junk": "Noise", "zxx_Boil": "Boilerplate"}
 
 _FASTTEXT = "__label__"
 # Orthographies that detectors tell by characters: the Unicode script is Han in all of them.

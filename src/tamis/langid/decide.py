@@ -22,6 +22,9 @@ CLEAR_SHARE = 0.9
 # is this sure of it: lists of products and titles look a little like code.
 LANGUAGE_SHARE = 0.2
 NONSENSE_SURE = 0.85
+# English stands on pages of every language, as menus, names and notices. Where another language has as much of the text
+# but for this share, the page is in that one.
+LINGUA_FRANCA, ITS_LEAD = "eng_Latn", 0.1
 # From so many letters on, a rival of the same confusable group is no reason to abstain: policies see to those.
 CONFUSABLE_LETTERS = 25
 
@@ -80,6 +83,9 @@ def decide(
     rival, chance = ranked[1] if len(ranked) > 1 else (None, 0.0)
     clear = score - chance >= CLEAR_MARGIN and share >= CLEAR_SHARE
     own, second, second_share = (1.0, None, 0.0) if clear else _shares(votes, best)
+    if best == LINGUA_FRANCA and second and score - tally[second] < ITS_LEAD:
+        best, score, rival, chance = second, tally[second], best, score
+        own, second, second_share = _shares(votes, best)
     if doubt.abstains(letters, score - _contested(ranked, letters)):
         best = script.undetermined(written)
     elif codes.script_of(best) in codes.HAN_FORMS:

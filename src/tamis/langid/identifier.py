@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from tamis import errors
-from tamis.columns import as_text
-from tamis.langid import codes, script
+from tamis.columns import as_text, byte_lengths
+from tamis.langid import boilerplate, codes, script
 from tamis.langid import model as models
 from tamis.langid.decide import Answer, Doubt, decide
 from tamis.langid.groups import Policies, answers, group_of
@@ -20,7 +20,7 @@ from tamis.langid.votes import Voter
 from tamis.langid.windows import windows
 
 # Raised whenever the same text and model could get another answer.
-VERSION = 2
+VERSION = 3
 
 IDENTIFIED = pa.struct(
     [
@@ -75,7 +75,7 @@ class Identifier:
     @property
     def languages(self) -> frozenset[str]:
         """Every code `identify` can answer with, apart from `und` ones."""
-        found = models.load(self.file).languages
+        found = models.load(self.file).languages | {boilerplate.BOILERPLATE, boilerplate.CODE}
         chinese = any(codes.language_of(code) == "cmn" for code in found)
         return found | {"cmn_Hans", "cmn_Hant", "yue_Hans", "yue_Hant"} if chinese else found
 
@@ -111,10 +111,10 @@ class Identifier:
             second = self._look(texts.take(pa.array(unclear, pa.int64())), self.sampling.more)
             for row, answer in zip(unclear, second, strict=True):
                 answers[row] = answer
-        return _struct(answers)
+        return _struct(_unmasked(texts, answers))
 
     def _look(self, texts: pa.LargeStringArray, count: int) -> list[Answer]:
-        seen = windows(texts, count, self.sampling.letters)
+        seen = windows(texts, count, self.sampling.letters, words_only=True)
         votes = Voter.of(models.load(self.file)).votes(seen)
         names = script.names()
         starts = np.searchsorted(seen.document, np.arange(len(texts) + 1)).tolist()
@@ -145,6 +145,20 @@ def identify(texts: Sequence[str | None] | pa.Array, *, model: str = "default") 
         UnknownNameError: `model` is no shipped model's name.
     """
     return Identifier(model).identify(as_text(texts))
+
+
+def _unmasked(texts: pa.LargeStringArray, answers: list[Answer]) -> list[Answer]:
+    """The answers with those of short texts that are boilerplate or code replaced, their language being the rival."""
+    short = np.flatnonzero(byte_lengths(texts) <= boilerplate.MOST_BYTES).tolist()
+    asked = [row for row in short if answers[row].language[:3] not in (codes.UNDETERMINED, codes.NOT_LANGUAGE)]
+    for row, text in zip(asked, texts.take(pa.array(asked, pa.int64())).to_pylist(), strict=True):
+        if found := boilerplate.found(text):
+            code, share = found
+            before = answers[row]
+            answers[row] = replace(
+                before, language=code, score=share, share=share, rival=before.language, rival_score=1 - share
+            )
+    return answers
 
 
 def _struct(answers: list[Answer]) -> pa.StructArray:

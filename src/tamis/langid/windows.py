@@ -48,11 +48,12 @@ class Windows:
     evidence: npt.NDArray[np.int32]
 
 
-def windows(texts: pa.LargeStringArray, count: int, letters: int) -> Windows:
+def windows(texts: pa.LargeStringArray, count: int, letters: int, *, words_only: bool = False) -> Windows:
     """Return up to `count` windows of about `letters` letters of each text; a text without letters has none.
 
     A letter counts for as many letters of an alphabet as it is worth in its script. Everything is measured in letters,
-    so the windows of a text are the same in NFC and NFD, with any line ends, and whatever its neighbours are.
+    so the windows of a text are the same in NFC and NFD, with any line ends, and whatever its neighbours are. With
+    `words_only`, signs that stand alone between spaces are left out: lists are full of them, and they tell nothing.
     """
     offsets, data = text_buffers(texts)
     tables = script.tables()
@@ -69,7 +70,7 @@ def windows(texts: pa.LargeStringArray, count: int, letters: int) -> Windows:
     scratch = np.empty(longest + 16, np.uint8)
     lines = np.empty((longest // 2 + 2, 3), np.int64)
     found = _all_windows(
-        offsets, data, _ascii_kinds(), tables.letters, tables.evidence, tables.weight, count, letters,
+        offsets, data, _ascii_kinds(), tables.letters, tables.evidence, tables.weight, count, letters, words_only,
         scratch, lines, out, ends, document, sizes, marked, counts, totals, evidence,
     )  # fmt: skip
     texts = text_array(ends[: found + 1], out[: ends[found]])
@@ -163,18 +164,9 @@ def _skip_token(data: Any, at: int, end: int) -> int:
 
 @proven_kernel
 def _clean(
-    data: Any,
-    at: int,
-    end: int,
-    ascii_kinds: Any,
-    letters: Any,
-    evidence: Any,
-    weight: Any,
-    out: Any,
-    lines: Any,
-    total: Any,
-    seen: Any,
-) -> int:
+    data: Any, at: int, end: int, ascii_kinds: Any, letters: Any, evidence: Any, weight: Any, out: Any, lines: Any,
+    total: Any, seen: Any, words_only: bool,
+) -> int:  # fmt: skip
     """Copy one text without URLs, addresses, digits and tags, runs of space as one; return its number of lines.
 
     Writes (end in `out`, letters, prose or not) of each line that has letters. Long, because one loop walks every byte
@@ -211,6 +203,9 @@ def _clean(
             latin += at - start
             last = int(data[at - 1])
             continue
+        if kind in (_SPACE, _LINE_END) and words_only and not fresh and line_letters == token_letters:
+            size = token_size
+            fresh = True
         if kind == _SPACE:
             if not fresh:
                 out[size] = 0x20
@@ -286,25 +281,16 @@ def _clean(
 @kernel
 def _all_windows(
     offsets: Any, data: Any, ascii_kinds: Any, letters: Any, evidence: Any, weight: Any, most: int, width: int,
-    clean: Any, lines: Any,
+    words_only: bool, clean: Any, lines: Any,
     out: Any, ends: Any, document: Any, sizes: Any, marked: Any, counts: Any, totals: Any, seen: Any,
 ) -> int:  # fmt: skip
     """Clean each text, choose its lines, and copy its windows; return their number."""
     found = 0
     for row in range(len(offsets) - 1):
         count = _clean(
-            data,
-            offsets[row],
-            offsets[row + 1],
-            ascii_kinds,
-            letters,
-            evidence,
-            weight,
-            clean,
-            lines,
-            totals[row],
-            seen[row],
-        )
+            data, offsets[row], offsets[row + 1], ascii_kinds, letters, evidence, weight, clean, lines, totals[row],
+            seen[row], words_only,
+        )  # fmt: skip
         prose = every = 0
         for line in range(count):
             every += lines[line, 1]
@@ -368,15 +354,18 @@ def _cut(
             starts, line_start = line_start, False
             code, length = _decode(clean, at, lines[line, 0])
             space = code == 0x20
-            full = taken >= size and (space or taken >= size + WORD_REACH)
+            kind = letters[code] if code < 0x110000 else 0
+            # A mark goes with its letter, or a text in NFD would lose what it has in NFC.
+            mark = kind == script.MARK
+            full = taken >= size and (space or (taken >= size + WORD_REACH and not mark))
             if inside and (full or written - ends[found] >= byte_limit):
                 break
             # A window starts at a word, unless none begins for long: then the script has no spaces.
-            if not inside and passed >= target and (space or starts or window == 0 or waited >= WORD_REACH):
+            begins = space or starts or window == 0 or (waited >= WORD_REACH and not mark)
+            if not inside and passed >= target and begins:
                 inside = True
-            kind = letters[code] if code < 0x110000 else 0
             step = 0
-            if kind and kind != script.MARK:
+            if kind and not mark:
                 step = weight[kind]
                 passed += step
                 if not inside and passed > target:
@@ -388,7 +377,7 @@ def _cut(
                 taken += step
                 if step:
                     counts[found, kind - 1] += step
-                elif kind == script.MARK and code >= _FIRST_MARK:
+                elif mark and code >= _FIRST_MARK:
                     marked[found] = True
             at += length
         if taken:
