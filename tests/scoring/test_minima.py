@@ -26,6 +26,13 @@ sizes = np.array([3, 0, 200, 130])
 offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 hashes = np.random.default_rng(0).integers(0, 1 << 64, offsets[-1], dtype=np.uint64)
 assert np.array_equal(minima.minima(offsets, hashes, *permutations(112, 1), "cpu"), minhashes(offsets, hashes, 112, 1))
+
+import torch
+from tamis.scoring.surprise_triton import run as surprise
+logits, targets = torch.randn(7, 5000) * 4, torch.randint(0, 5000, (7,))
+for given in (logits, logits.bfloat16(), logits[:, :4097]):
+    wanted = torch.nn.functional.cross_entropy(given.float(), targets % given.shape[1], reduction="none")
+    assert torch.allclose(surprise(given, targets % given.shape[1]), wanted, atol=1e-4)
 """
 
 
@@ -47,7 +54,7 @@ def test_pieces_are_those_of_their_documents() -> None:
     assert bounds.tolist() == [5, 5, 8, 11, 12, 13] and owners.tolist() == [0, 1, 1, 1, 2]
 
 
-def test_the_fused_kernel_gives_the_same_when_interpreted() -> None:
+def test_the_fused_kernels_give_the_same_when_interpreted() -> None:
     pytest.importorskip("triton", reason="the fused kernel needs triton, which comes with torch on CUDA")
     subprocess.run([sys.executable, "-c", TRITON], check=True, env=os.environ | {"TRITON_INTERPRET": "1"}, timeout=120)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from tamis.scoring.body import Batch
@@ -70,11 +71,25 @@ def bits_per_token(states: Any, given: Batch, head: Any) -> Any:
     return sums / count / 0.6931471805599453
 
 
+@lru_cache(maxsize=1)
+def _fused() -> Callable[[Any, Any], Any] | None:
+    try:
+        from tamis.scoring.surprise_triton import run
+    except ImportError:
+        return None
+    return run
+
+
 def _surprise(states: Any, ids: Any, start: int, head: Any) -> Any:
     """Return -ln p of tokens start … start + CHUNK given what is before them, 0 for the very first."""
     torch = torch_module()
     chunk = slice(max(start, 1), start + CHUNK)
     before = states[chunk.start - 1 : min(chunk.stop, states.shape[0]) - 1]
-    logits = head(before).float()
-    nats = torch.logsumexp(logits, -1) - logits.gather(1, ids[chunk][:, None])[:, 0]
+    logits, targets = head(before), ids[chunk]
+    kernel = _fused() if logits.is_cuda else None
+    if kernel is not None:
+        nats = kernel(logits, targets)
+    else:
+        logits = logits.float()
+        nats = torch.logsumexp(logits, -1) - logits.gather(1, targets[:, None])[:, 0]
     return torch.cat([nats.new_zeros(1), nats]) if start == 0 else nats
