@@ -148,7 +148,7 @@ class Zombies(InlineExecutor):
             yield work(shard)
 
     def _late(self, work: Any, shard: Any) -> None:
-        with suppress(FileNotFoundError):  # what it wrote may have been swept; nobody waits for its answer
+        with suppress(FileNotFoundError, OutputError):  # what it wrote may have been swept; nobody waits for its answer
             work(shard)
 
 
