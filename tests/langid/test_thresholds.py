@@ -62,13 +62,13 @@ def test_no_documents_have_no_thresholds() -> None:
 def stream() -> tuple[list[Row], np.ndarray]:
     """20,000 documents, 1 % in X; the model, which expects both equally often, takes some Y for X.
 
-    Its log-odds for X are normal around +18 for X and -18 for Y, with the spread (variance twice the mean) that makes
-    its probabilities right for balanced data.
+    Its log-odds for X are normal around +9 for X and -9 for Y, with the spread that makes the square of its odds right
+    for balanced data: variance twice the mean once doubled.
     """
     random = np.random.default_rng(5)
     is_x = random.random(20_000) < 0.01
     odds = np.where(is_x, 18, -18) + random.normal(0, 6.0, len(is_x))
-    x = 1 / (1 + np.exp(-odds))
+    x = 1 / (1 + np.exp(-odds / 2))
     return [
         ("xxa_Latn", p, "xxb_Latn", 1 - p) if p > 0.5 else ("xxb_Latn", 1 - p, "xxa_Latn", p) for p in x.tolist()
     ], is_x

@@ -42,6 +42,9 @@ SCORES = pa.schema(
 SCALE = 10_000
 _KEYS = ("language", "rival", "score", "rival_score")
 _ROUNDS = 50
+# A document's probability is the mean of its windows', which is less sure than all of them together may be. Of 1, 1.5,
+# 2, 2.5 and 3 this power of the odds fits best what held-out documents of one to three sentences turn out to be in.
+_SHARPNESS = 2.0
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -150,6 +153,7 @@ def _corrected(scores: pa.Table) -> Floats:
     # A score that rounds to 0 is not nothing: a part of a unit is as near as rounding tells.
     chance, other = (np.maximum(scores.column(name).to_numpy(), 0.1) / SCALE for name in ("score", "rival_score"))
     other[rival == ""] = 0
+    chance, other = (each**_SHARPNESS for each in (chance, other))
     names, place = np.unique(np.concatenate([first, rival]), return_inverse=True)
     one, two = place[: len(first)], place[len(first) :]
     prior = np.full(len(names), 1 / max(1, len(names)))
