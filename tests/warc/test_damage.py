@@ -92,6 +92,16 @@ def test_packed_files_are_one_span(made: Any) -> None:
     assert list(Reader(io.BytesIO(data), start=100)) == []
 
 
+def test_a_record_without_a_line_end_before_it_belongs_to_the_span_before(made: Any) -> None:
+    joined = b"".join(record.removesuffix(b"\r\n\r\n") for record in made.records[:3]) + b"".join(made.records[3:])
+    whole = read(joined)
+    assert len(whole) == 6
+    for end in range(1, len(joined), 97):
+        first, second = Reader(io.BytesIO(joined), end=end), Reader(io.BytesIO(joined), start=end)
+        assert [*first, *second] == whole
+        assert first.next_offset == second.first_offset
+
+
 def test_a_packed_file_that_ends_early_says_so_once(made: Any) -> None:
     data = made.containers["bz2"]()[:-20]
     first, second = Reader(io.BytesIO(data), end=100), Reader(io.BytesIO(data), start=100)

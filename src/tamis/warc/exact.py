@@ -64,7 +64,7 @@ def _member(stream: BinaryIO, codec: Codec, cursor: Cursor, bounds: Bounds) -> I
     while _skip_breaks(member):
         offset, used = member.next_offset(), member.used
         head = _peek_header(member, codec.form)
-        if head and codec.plain and offset >= bounds.end:
+        if head and codec.plain and offset >= bounds.end and _found(stream, codec, offset, bounds):
             cursor.boundary = offset
             return
         frame = _record(member, head, codec.form, bounds.block)
@@ -77,6 +77,15 @@ def _member(stream: BinaryIO, codec: Codec, cursor: Cursor, bounds: Bounds) -> I
         yield frame
     fault = Frame(member.next_offset(), DAMAGED, problem=member.fault) if member.fault else None
     yield from _close(stream, codec, cursor, bounds, member, fault)
+
+
+def _found(stream: BinaryIO, codec: Codec, offset: int, bounds: Bounds) -> bool:
+    """Return whether the reader of the next span would find the record at `offset`: one that follows another's block
+    without a line end it would not, and so it belongs to this span. Leaves the stream where it is."""
+    position = stream.tell()
+    found = codec.find(stream, offset, bounds.size) == offset
+    stream.seek(position)
+    return found
 
 
 def _close(
