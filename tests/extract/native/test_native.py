@@ -134,6 +134,21 @@ def test_time_is_linear_in_size() -> None:
     assert times[1] * 10e6 < 3.0  # s for 10 MB, on a busy machine
 
 
+@pytest.mark.parametrize(
+    ("begin", "unit"),
+    [
+        ("", "<p>x"), ("", "&"), ("", "<"), ("", "<br>"), ("", "<a>x"), ("", "<tr><td colspan=9007199254740991>x"),
+        ("<x>" * 510, "</y>"), ("<ul>" + "<div>" * 508, "<li>"), ("<table>" + "<x>" * 508, "<td>"),
+    ],
+)  # fmt: skip
+def test_no_page_costs_more_than_its_bytes(begin: str, unit: str) -> None:
+    page = (begin + unit * (1_000_000 // len(unit))).encode()
+    extract_bytes(page[:1000])
+    begun = time.process_time()
+    extract_bytes(page)
+    assert (time.process_time() - begun) / len(page) * 10e6 < 3.0  # s for 10 MB, on a busy machine; 0.5 measured
+
+
 def test_the_model_is_the_one_its_card_names(tmp_path: Path) -> None:
     card = json.loads(MODEL.with_suffix(".json").read_text("utf-8"))
     assert load_model().checksum == card["sha256"]

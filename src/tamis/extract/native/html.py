@@ -53,6 +53,8 @@ from tamis.text.kernel import proven_kernel
 
 # Elements open at once; Chrome's parser has the same bound.
 MAX_DEPTH = 512
+# An end tag, stated or implied, is looked for in so many open elements: a page of nothing else costs seconds otherwise.
+FARTHEST = 96
 # From so many blocks on, one ends only when it has so many bytes: a page of 16 million `<p>` costs seconds otherwise.
 BLOCK_STEPS = ((8_192, 0), (16_384, 512), (1 << 62, 16_384))
 MAX_ELEMENTS = 1 << 20
@@ -259,16 +261,17 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
             if kind == n.BLOCK:
                 stop = n.GROUP_TABLE if table[tag, n.GROUP] & n.GROUP_TABLES else n.GROUP_SCOPE
             place = depth
-            while place > 0 and hashes[place] != name and not table[tags[place], n.GROUP] & stop:
+            least = max(depth - FARTHEST, 0)
+            while place > least and hashes[place] != name and not table[tags[place], n.GROUP] & stop:
                 place -= 1
-            if place > 0 and hashes[place] == name:
+            if place > least and hashes[place] == name:
                 while depth >= place:
                     opened[tags[depth]] -= 1
                     if table[tags[depth], n.KIND] == n.BLOCK:
                         pending = True
                     depth -= 1
             elif tag == n.TAG_A:
-                for place in range(1, depth + 1):
+                for place in range(least + 1, depth + 1):
                     contexts[place] &= ~n.IN_LINK
             continue
         if not is_letter(following):
@@ -302,8 +305,9 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
         if closes and not overflow:
             until = table[tag, n.UNTIL]
             place = depth
+            least = max(depth - FARTHEST, 0)
             found = 0
-            while place > 0:
+            while place > least:
                 group = table[tags[place], n.GROUP]
                 if group & closes:
                     found = place
