@@ -1,16 +1,20 @@
 """Chaos: faults from a seed on real runs, and what each cost. `python benchmarks/chaos.py [PART ...] [--seed N]`.
 
 kills: the driver, or one of its workers, shot at random moments; the same bytes at the end, and units done twice.
+writes: writes that fail at each step of them, and attempts that finish late; the same bytes, a clean fsck.
+deaths: 2,000 units, of which one in fifty ends its worker in one of four ways; the longest silence, attempts in all.
 bombs: pages that hang, crash, allocate or nest, among good ones; every good page as without them, and the time.
 memory: a small and a large input under one budget; the peaks of the process tree.
 pages: many small pages through one worker; how much it grows.
-speed: one worker, two workers, and Ray, on the same input.
+files: one large compressed file, many tiny ones, and the same bytes in files of 64 MB; the time of each.
+speed: one worker, two workers, and Ray, on the same input. Ray: its overhead on units of 30 s, and its store.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import importlib.util
 import json
 import os
 import random
@@ -22,15 +26,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 import tamis
 from tamis.demo import folder, pack
 from tamis.pipeline import inspect
+from tamis.pipeline.executor import load
 from tamis.pipeline.guard import held
+from tamis.pipeline.manifest import Receipt
+from tamis.pipeline.shard import Shard
 
 RECIPE = 'name = "chaos"\n[dedup]\nbands = 4\nrows_per_band = 4\n[tokenize]\nshard_tokens = 200_000\n'
 WORDS = ("water", "stone", "river", "bread", "light", "winter", "garden", "letter", "market", "silver", "window")
@@ -111,57 +119,269 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(root, ignore_errors=True)
 
 
+COUNTING = '''
+import os
+import pyarrow as pa
+from tamis.filters import signal
+
+@signal
+def counted(text):
+    """One for every text; how many were judged is noted, whatever becomes of the unit."""
+    note = os.open(os.environ["TAMIS_CHAOS_COUNT"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(note, b"x" * len(text))
+    os.close(note)
+    return pa.array([1.0] * len(text))
+'''
+
+
 def kills(chance: random.Random, times: int) -> dict[str, object]:
-    """Shoot the driver's whole group, or one worker, `times` times in all, over as many runs as that takes."""
+    """Shoot the driver's whole group, or one worker, `times` times in all, over as many runs as that takes.
+
+    What a kill costs is counted in documents judged again, beside those of the largest unit: a shot at the driver takes
+    two workers with it, each with a unit in hand. A committed unit must never be done again.
+    """
     with scratch() as root:
-        source, recipe = pack(root / "crawl"), root / "chaos.toml"
-        recipe.write_text(RECIPE)
+        source, recipe, count = pack(root / "crawl"), root / "chaos.toml", root / "count"
+        (root / "counting.py").write_text(COUNTING)
+        rule = 'import = ["counting.py"]\n[[filters]]\nkeep = "counted"\nat_least = 0\n'
+        recipe.write_text(RECIPE.replace("[dedup]", rule + "[dedup]", 1))
+        os.environ["TAMIS_CHAOS_COUNT"] = str(count)
         options = ("--workers", "2", "--set", "read.unit_bytes=30000")
         tamis.run(source, root / "clean", recipe=recipe, executor="inline", overrides={"read.unit_bytes": 30_000})
-        clean, wrong, shots, finished = tree(root / "clean"), 0, 0, 0
-        output = root / "out"
-        while shots < times:
+        judged, largest = count.stat().st_size, _largest(root / "clean")
+        clean, output, shots, runs, wrong, dirty, dead = tree(root / "clean"), root / "out", 0, 0, 0, 0, 0
+        line = command(source, output, recipe, *options)
+        began = time.monotonic()
+        subprocess.run(line, check=True, capture_output=True)
+        # Most of a run's time is the start of its processes: shots are spread over what comes after the first file.
+        whole = (time.monotonic() - began) * 0.6
+        shutil.rmtree(output)
+        count.write_bytes(b"x" * judged)
+        again = twice = 0
+        while shots < times or output.exists():
+            before = _committed(output)
             process = subprocess.Popen(
-                command(source, output, recipe, *options),
-                start_new_session=True,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                line, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
-            if _shoot(process, chance):
-                shots += 1
+            killed = _shoot(process, chance, output, whole) if shots < times else process.wait() and 0
+            shots, dead = shots + bool(killed), dead + killed
+            twice += len(_repeated(output, before))
+            if killed:
                 continue
-            finished += 1
+            runs += 1
             wrong += process.returncode != 0 or tree(output) != clean
+            dirty += not inspect.fsck(str(output)).clean
             shutil.rmtree(output)
-        code = subprocess.run(
-            command(source, output, recipe, *options), check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ).returncode
-        wrong += code != 0 or tree(output) != clean
+        again = count.stat().st_size - judged * (runs + 1)
         return {
             "shots": shots,
-            "runs finished": finished + 1,
+            "workers killed": dead,
+            "runs finished": runs,
             "runs with other bytes": wrong,
-            "fsck clean": inspect.fsck(str(output)).clean,
+            "runs that fsck finds fault with": dirty,
+            "committed units done again": twice,
+            "units judged again for each worker killed": round(again / largest / max(dead, 1), 2),
         }
 
 
-def _shoot(process: subprocess.Popen[bytes], chance: random.Random) -> bool:
-    """Kill something at a random moment; returns False where the run was done before the driver was hit."""
+def _largest(output: Path) -> int:
+    """Return the documents judged of the unit that has most."""
+    receipts = [json.loads(line) for line in (output / "manifest.jsonl").read_text().splitlines()]
+    kept = [
+        sum(row[4] for row in receipt["ledger"] if row[0] == "language" and row[2] == "kept")
+        for receipt in receipts
+        if receipt["step"] == "sift"
+    ]
+    return max(kept)
+
+
+def _lines(output: Path) -> list[tuple[str, str]]:
+    """Return (step, shard) of every whole line of a live manifest."""
+    path = output / "manifest.jsonl"
+    found = []
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if "step" in record:
+            found.append((record["step"], record["shard"]))
+    return found
+
+
+def _committed(output: Path) -> set[tuple[str, str]]:
+    return set(_lines(output))
+
+
+def _repeated(output: Path, before: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return what was committed more than once, unless the manifest has been sealed meanwhile."""
+    lines = _lines(output)
+    return [key for key in before if lines.count(key) > 1]
+
+
+def _shoot(process: subprocess.Popen[bytes], chance: random.Random, output: Path, whole: float) -> int:
+    """Kill something at a random moment; returns how many workers went; 0 where the run was done before."""
+    while process.poll() is None and not (output / "status.json").exists():
+        time.sleep(0.02)
     try:
-        process.wait(chance.uniform(0.3, 8.0))
-        return False
+        process.wait(chance.uniform(0.0, whole))
+        return 0
     except subprocess.TimeoutExpired:
-        children = psutil.Process(process.pid).children(recursive=True)
-    if chance.random() < 0.5 and children:
-        psutil.Process(chance.choice(children).pid).kill()
+        crew = [each for each in psutil.Process(process.pid).children(recursive=True) if _is_worker(each)]
+    if chance.random() < 0.5 and crew:
+        with suppress(psutil.Error):
+            chance.choice(crew).kill()
         try:
             process.wait(chance.uniform(0.3, 3.0))
-            return False
+            return 0 if process.returncode == 0 else 1
         except subprocess.TimeoutExpired:
             pass
+        crew = [each for each in crew if each.is_running()] + [each for each in crew if not each.is_running()]
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    return True
+    return max(len(crew), 1)
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "tamis.pipeline.worker" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def _tests(name: str) -> Any:
+    """Return a module of the faults suite, whose faulty disk and late attempts this shares."""
+    path = Path(__file__).resolve().parents[1] / "tests" / "faults" / name
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def writes(chance: random.Random, seeds: int) -> dict[str, object]:
+    """Runs whose n-th write fails, every third with attempts that finish late; then one that is let be."""
+    import pytest
+
+    faults = _tests("test_writes.py")
+    wrong = dirty = failed = 0
+    with scratch() as root:
+        source, recipe = root / "in.jsonl", root / "writes.toml"
+        recipe.write_text(faults.RECIPE)
+        rows = [{"id": f"d{n}", "text": " ".join(chance.choices(WORDS, k=40))} for n in range(48)]
+        source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        tamis.run(source, root / "clean", recipe=recipe, executor="inline")
+        clean, output = tree(root / "clean"), root / "out"
+        for seed in range(seeds):
+            with pytest.MonkeyPatch.context() as patch:
+                zombies = faults.Zombies(patch) if seed % 3 == 0 else None
+                faults.Disk(faults.MOMENTS[seed % 4], chance.randint(1, 40), patch)
+                try:
+                    tamis.run(source, output, recipe=recipe, executor=zombies or "inline")
+                except (tamis.errors.OutputError, OSError):
+                    failed += 1
+                if zombies:
+                    zombies.released.set()
+                    for thread in zombies.threads:
+                        thread.join()
+            tamis.run(source, output, recipe=recipe, executor="inline")
+            wrong += tree(output) != clean
+            dirty += not inspect.fsck(str(output)).clean
+            shutil.rmtree(output)
+    return {"seeds": seeds, "runs that failed": failed, "with other bytes": wrong, "fsck finds fault": dirty}
+
+
+def dying(shard: Shard) -> tuple[Receipt, ...]:
+    """A unit that ends its worker the first time it is tried, if its name says so."""
+    marker = Path(shard.payload["folder"]) / shard.name
+    deed = shard.payload["deed"]
+    with marker.open("a") as tries:
+        tries.write("x")
+    if deed and marker.stat().st_size == 1:
+        if deed == "hang":
+            time.sleep(1.0)
+            os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(3) if deed == "exit" else os.kill(os.getpid(), getattr(signal, deed))
+    return (Receipt(shard.step, shard.name, shard.fingerprint),)
+
+
+def deaths(chance: random.Random, units: int) -> dict[str, object]:
+    """Units of which two in a hundred end their worker once: all are done, nothing is silent, attempts are bounded."""
+    with scratch() as root:
+        deeds = [
+            chance.choice(["exit", "SIGSEGV", "SIGKILL", "hang"]) if chance.random() < 0.02 else ""
+            for _ in range(units)
+        ]
+        shards = [
+            Shard("s", f"{number:05d}", "f", {"folder": str(root), "deed": deed}) for number, deed in enumerate(deeds)
+        ]
+        executor, done, last, silence = load("local", 2), 0, time.monotonic(), 0.0
+        try:
+            for _ in executor.run(dying, shards):
+                done += 1
+                silence, last = max(silence, time.monotonic() - last), time.monotonic()
+        finally:
+            executor.close()
+        tries = sum(path.stat().st_size for path in root.iterdir())
+        return {
+            "units": units,
+            "deaths": sum(map(bool, deeds)),
+            "done": done,
+            "attempts": tries,
+            "longest silence s": round(silence, 1),
+        }
+
+
+def files(chance: random.Random, size: int, tiny: int) -> dict[str, object]:
+    """`size` bytes of JSONL as one .zst and as files of 64 MB; `tiny` files of 5 kB and the same bytes in one."""
+    import zstandard
+
+    found: dict[str, object] = {}
+    with scratch() as root:
+        recipe = root / "chaos.toml"
+        recipe.write_text(RECIPE)
+        block = "".join(
+            json.dumps({"text": f"{number} " + " ".join(chance.choices(WORDS, k=160))}) + "\n" for number in range(5000)
+        ).encode()
+        shapes: dict[str, Callable[[Path], None]] = {
+            "one zst": lambda folder: _one(folder / "a.jsonl.zst", block, size, zstandard),
+            "64 MB files": lambda folder: _several(folder, block, size, 64 << 20),
+            "tiny files": lambda folder: _several(folder, block, tiny * 5000, 5000),
+            "tiny in 64 MB files": lambda folder: _several(folder, block, tiny * 5000, 64 << 20),
+        }
+        for name, make in shapes.items():
+            (root / "in").mkdir()
+            make(root / "in")
+            began = time.monotonic()
+            options = ("--workers", "2", "--memory", "4GB")
+            done = subprocess.run(
+                command(root / "in", root / "out", recipe, *options), check=False, capture_output=True, text=True
+            )
+            found[f"{name}: exit, s"] = (done.returncode, round(time.monotonic() - began, 1))
+            for folder in ("in", "out"):
+                shutil.rmtree(root / folder, ignore_errors=True)
+    return found
+
+
+def _one(path: Path, block: bytes, size: int, zstandard: Any) -> None:
+    with path.open("wb") as file, zstandard.ZstdCompressor(level=1).stream_writer(file) as writer:
+        for _ in range(max(1, size // len(block))):
+            writer.write(block)
+
+
+def _several(folder: Path, block: bytes, size: int, each: int) -> None:
+    lines, number, at = block.splitlines(keepends=True), 0, 0
+    while size > 0:
+        held: list[bytes] = []
+        room = each
+        while room > 0:
+            held.append(lines[at % len(lines)])
+            room -= len(held[-1])
+            at += 1
+        (folder / f"{number:06d}.jsonl").write_bytes(b"".join(held))
+        number, size = number + 1, size - (each - room)
 
 
 def bombs(chance: random.Random, pages: int, count: int) -> dict[str, object]:
@@ -232,7 +452,7 @@ def memory(chance: random.Random, small: int, large: int, budget: str) -> dict[s
 
 
 def pages(chance: random.Random, count: int) -> dict[str, object]:
-    """`count` small pages through one worker: memory of the tree early on, and in all."""
+    """`count` small pages through one worker: memory of the tree when a tenth was read, and at the most after that."""
     with scratch() as root:
         recipe = root / "chaos.toml"
         recipe.write_text(RECIPE)
@@ -241,61 +461,94 @@ def pages(chance: random.Random, count: int) -> dict[str, object]:
         process = subprocess.Popen(
             command(source, root / "out", recipe, *options), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        samples = []
+        samples: list[tuple[int, int]] = []
         while process.poll() is None:
-            time.sleep(0.5)
-            live = root / "out" / "manifest.jsonl"
-            if not live.exists() or b'"extract"' not in live.read_bytes():
-                samples.append(held(process.pid))
-        early = max(samples[: max(1, len(samples) // 4)], default=0)
+            time.sleep(0.2)
+            # The unit's texts grow while it is read; the steps after it are another matter.
+            part = next(iter(root.glob("out/work/extract/*.part-*")), None)
+            with suppress(OSError):
+                if part and (written := part.stat().st_size):
+                    samples.append((written, held(process.pid)))
+        whole = max((written for written, _ in samples), default=0)
+        early = max((size for written, size in samples if written <= whole * 0.1), default=0)
+        late = max((size for written, size in samples if written > whole * 0.1), default=0)
         return {
             "pages": count,
             "exit": process.returncode,
-            "first quarter MB": early // 10**6,
-            "whole MB": max(samples, default=0) // 10**6,
+            "after a tenth MB": early // 10**6,
+            "after that MB": late // 10**6,
+            "grown MB": (late - early) // 10**6,
         }
 
 
 def speed(chance: random.Random, count: int) -> dict[str, object]:
-    """Seconds of one worker, of two, and of Ray with two, on one input of `count` pages."""
+    """Seconds of one worker, of two, and of Ray with two, on one input of `count` pages; and Ray's store."""
     found: dict[str, object] = {"pages": count, "load": os.getloadavg()[0]}
     with scratch() as root:
         recipe = root / "chaos.toml"
         recipe.write_text(RECIPE)
         source = write_warc(root / "in.warc.gz", count, chance.random())
         unit = source.stat().st_size // 6
+        took = {}
         for executor, workers in (("local", 1), ("local", 2), ("ray", 2)):
+            chosen = load(executor, workers)
             began = time.monotonic()
-            given = {"read.unit_bytes": unit}
-            tamis.run(
-                source,
-                root / f"{executor}{workers}",
-                recipe=recipe,
-                executor=executor,
-                workers=workers,
-                overrides=given,
-            )
-            found[f"{executor} {workers} s"] = round(time.monotonic() - began, 1)
-    return found
+            # What Ray takes to start is paid once for a cluster, not for a unit.
+            list(chosen.run(nothing, [Shard("warm", str(number), "f") for number in range(2 * workers)]))
+            started = time.monotonic()
+            output = root / f"{executor}{workers}"
+            tamis.run(source, output, recipe=recipe, executor=chosen, overrides={"read.unit_bytes": unit})
+            took[executor, workers] = time.monotonic() - started
+            found[f"{executor} {workers} s"] = round(took[executor, workers], 1)
+            found[f"{executor} {workers} start s"] = round(started - began, 1)
+            if executor == "ray":
+                found |= _store()
+            chosen.close()
+        same = tree(root / "local1") == tree(root / "local2") == tree(root / "ray2")
+        found |= {"same bytes": same, "two over one": round(took["local", 1] / took["local", 2], 2)}
+        return found | {"ray over local": round(took["ray", 2] / took["local", 2] - 1, 3)}
+
+
+def nothing(shard: Shard) -> tuple[Receipt, ...]:
+    """A unit that only shows that a worker is up."""
+    time.sleep(0.5)
+    return (Receipt(shard.step, shard.name, shard.fingerprint),)
+
+
+def _store() -> dict[str, object]:
+    """Return what Ray's object store holds, and what it has spilled."""
+    import ray
+
+    info = ray._private.internal_api.memory_summary(stats_only=True)
+    total = ray.cluster_resources().get("object_store_memory", 0) - ray.available_resources().get(
+        "object_store_memory", 0
+    )
+    return {"store MB": round(total / 1e6, 1), "spilled": "Spilled" in info}
+
+
+PARTS: dict[str, Callable[[random.Random, float], dict[str, object]]] = {
+    "kills": lambda chance, scale: kills(chance, int(100 * scale)),
+    "writes": lambda chance, scale: writes(chance, int(200 * scale)),
+    "deaths": lambda chance, scale: deaths(chance, int(2000 * scale)),
+    "bombs": lambda chance, scale: bombs(chance, int(2000 * scale), max(5, int(20 * scale))),
+    "memory": lambda chance, scale: memory(chance, int(5e8 * scale), int(5e9 * scale), "4GB"),
+    "pages": lambda chance, scale: pages(chance, int(50_000 * scale)),
+    "files": lambda chance, scale: files(chance, int(4e9 * scale), int(20_000 * scale)),
+    "speed": lambda chance, scale: speed(chance, int(20_000 * scale)),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", default=["kills", "bombs", "memory", "pages", "speed"])
+    parser.add_argument("parts", nargs="*", default=list(PARTS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scale", type=float, default=1.0, help="of the sizes and counts")
     given = parser.parse_args()
     assert folder().is_dir()
     scale = given.scale
-    parts: dict[str, Callable[[random.Random], dict[str, object]]] = {
-        "kills": lambda chance: kills(chance, int(100 * scale)),
-        "bombs": lambda chance: bombs(chance, int(2000 * scale), max(5, int(20 * scale))),
-        "memory": lambda chance: memory(chance, int(5e8 * scale), int(5e9 * scale), "4GB"),
-        "pages": lambda chance: pages(chance, int(50_000 * scale)),
-        "speed": lambda chance: speed(chance, int(20_000 * scale)),
-    }
     for name in given.parts:
-        print(json.dumps({"part": name, "seed": given.seed} | parts[name](random.Random(f"{given.seed} {name}"))))
+        found = PARTS[name](random.Random(f"{given.seed} {name}"), scale)
+        print(json.dumps({"part": name, "seed": given.seed, "scale": scale} | found), flush=True)
 
 
 if __name__ == "__main__":

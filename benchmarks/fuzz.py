@@ -2,7 +2,7 @@
 
 reader: any bytes as a WARC file, whole and in two spans. decoder: any bytes as a page of any charset.
 extractor: any text as HTML, by the extractors that run in the caller's process. texts: any bytes as JSONL or Parquet.
-kernels: any text through every filter of the default recipe and the signatures, interpreted: so bounds are checked.
+kernels: any text through every filter of the default recipe and the signatures, compiled with checked bounds.
 
 Each starts from `tests/faults/corpus/TARGET.zip`, and what it finds of interest is kept there, as small as it can be.
 A crash is left in `fuzz-TARGET/` and the exit code is 1. The test suite runs every kept input once, without atheris.
@@ -22,6 +22,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,9 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 }
 
 
+COMPILED = frozenset({"kernels", "extractor"})
+
+
 def seeds(target: str) -> list[bytes]:
     """Return what a target starts from where nothing is kept yet: small inputs of every form it knows."""
     body = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>One \xc3\xa9 page</p>"
@@ -215,21 +219,21 @@ def fuzz(target: str, seconds: int) -> int:
 
 
 def _child(target: str, arguments: list[str]) -> int:
-    env = os.environ | ({"NUMBA_DISABLE_JIT": "1"} if target == "kernels" else {})
+    bounds = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(Path(tempfile.gettempdir()) / "tamis-fuzz-kernels")}
+    env = os.environ | (bounds if target in COMPILED else {})
     return subprocess.run([sys.executable, __file__, "--child", target, *arguments], check=False, env=env).returncode
 
 
 def child(target: str, arguments: list[str]) -> None:
     import atheris
 
-    # Compiled kernels cannot be instrumented: they are interpreted where they are the target, and else run as they are.
-    include = {
-        "kernels": ["tamis.text", "tamis.filters", "tamis.dedup.shingle", "tamis.dedup.minhash"],
-        "extractor": ["tamis.extract.plain", "tamis.extract.head", "tamis.extract.normal", "tamis.extract.nesting"],
-    }.get(target, ["tamis.warc", "tamis.text.encoding", "tamis.text.plausible"])
-    with atheris.instrument_imports(include=include):
+    # Compiled kernels cannot be instrumented, and interpreted they manage one text a second: what guides the search
+    # there is the target's own code alone.
+    blind = target in COMPILED
+    with nullcontext() if blind else atheris.instrument_imports(include=["tamis.warc", "tamis.text.encoding"]):
         TARGETS[target](seeds(target)[0])
-    atheris.Setup([sys.argv[0], *arguments], TARGETS[target])
+    body = atheris.instrument_func(TARGETS[target]) if blind else TARGETS[target]
+    atheris.Setup([sys.argv[0], *arguments], body)
     atheris.Fuzz()
 
 
