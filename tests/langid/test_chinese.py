@@ -18,14 +18,13 @@ TRADITIONAL = [
     "老師說這個問題很簡單，可是沒有人回答。",
     "香港的電車行走港島北岸，車費比巴士便宜。",
 ]
-CANTONESE = [
-    "我哋喺車站等咗好耐，啲人都走晒喇。",
-    "你食咗飯未呀？唔該俾我睇下嗰本書。",
-    "佢哋噚日冇嚟，話今日先至得閒㗎。",
-    "呢度嘅嘢好食過嗰間，但係貴咗啲。",
-    "唔使擔心，我一陣就嚟接你哋。",
+HONG_KONG = [
+    "港鐵早上繁忙時間班次較密，但月台仍然十分擠迫。",
+    "政府表示會研究在新界興建更多公營房屋。",
+    "巴士轉彎時請緊握扶手，下車前請先按鐘。",
+    "茶餐廳的凍檸茶要加兩元，熱飲則不用另外付款。",
+    "颱風過後，渡輪服務將於下午陸續恢復正常。",
 ]
-CLASSICAL = ["學而時習之，不亦說乎？有朋自遠方來，不亦樂乎？", "天下難事，必作於易；天下大事，必作於細。"]
 JAPANESE = [
     "東京都知事選挙の投票率は前回を上回った。",
     "国会議事堂前駅で人身事故が発生し、運転見合わせ。",
@@ -33,25 +32,61 @@ JAPANESE = [
     "新型車両の試験走行が開始された。",
     "漢字仮名交じり文の例である。",
 ]
+CANTONESE = [
+    "我哋喺車站等咗好耐，啲人都走晒喇。",
+    "你食咗飯未呀？唔該俾我睇下嗰本書。",
+    "佢哋噚日冇嚟，話今日先至得閒㗎。",
+    "呢度嘅嘢好食過嗰間，但係貴咗啲。",
+    "唔使擔心，我一陣就嚟接你哋。",
+]
+CLASSICAL = [
+    "學而時習之，不亦說乎？有朋自遠方來，不亦樂乎？",
+    "天下難事，必作於易；天下大事，必作於細。",
+    "知人者智，自知者明。勝人者有力，自勝者強。",
+    "子曰：三人行，必有我師焉；擇其善者而從之。",
+    "千里之行，始於足下；合抱之木，生於毫末。",
+]
 
 
 def said(texts: list[str]) -> list[str]:
     return identify(texts).field("language").to_pylist()
 
 
-@pytest.mark.parametrize(
-    ("texts", "code"), [(SIMPLIFIED, "cmn_Hans"), (TRADITIONAL, "cmn_Hant"), (CANTONESE, "yue_Hant")]
-)
+def documents(texts: list[str]) -> list[str]:
+    """35 of each kind: sentences alone, in pairs, and in longer documents."""
+    pairs = [a + b for a in texts for b in texts]
+    return [*texts, *pairs, *["\n".join(texts[i:] + texts[:i]) for i in range(5)]]
+
+
+KINDS = [
+    (SIMPLIFIED, "cmn_Hans"),
+    (TRADITIONAL, "cmn_Hant"),
+    (HONG_KONG, "cmn_Hant"),
+    (CANTONESE, "yue_Hant"),
+    (JAPANESE, "jpn_Jpan"),
+]
+
+
+@pytest.mark.parametrize(("texts", "code"), KINDS)
 def test_forms_are_told_by_their_characters(texts: list[str], code: str) -> None:
-    # Alone, in pairs and in longer documents: 40 documents of each kind.
-    documents = [*texts, *[a + b for a in texts for b in texts], *["\n".join(texts[i:] + texts[:i]) for i in range(5)]]
-    answers = said(documents)
+    answers = said(documents(texts))
     right = sum(answer == code for answer in answers)
-    assert right >= 0.97 * len(documents), [(d, a) for d, a in zip(documents, answers, strict=True) if a != code]
+    wrong = [(d, a) for d, a in zip(documents(texts), answers, strict=True) if a != code]
+    assert right >= 0.97 * len(answers), wrong
+
+
+def test_there_are_two_hundred_documents() -> None:
+    assert sum(len(documents(texts)) for texts, _ in KINDS) + len(classical()) >= 200
+
+
+def classical() -> list[str]:
+    return [*CLASSICAL, *[a + b for a in CLASSICAL for b in CLASSICAL]]
 
 
 def test_classical_chinese_is_chinese() -> None:
-    assert {answer[:3] for answer in said(CLASSICAL)} <= {"cmn", "und"}
+    answers = said(classical())
+    assert {answer[:3] for answer in answers} <= {"cmn", "und"}
+    assert sum(answer == "cmn_Hant" for answer in answers) >= 0.9 * len(answers)
 
 
 def test_kana_is_never_chinese() -> None:
