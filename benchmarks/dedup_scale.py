@@ -37,7 +37,7 @@ from tamis.dedup.minhash import sign, signature_schema
 from tamis.dedup.options import DedupOptions
 from tamis.dedup.shingle import mix
 from tamis.pipeline.curate import WORK_FILE, signatures_path
-from tamis.pipeline.dedupplan import plan_parts, plan_shards
+from tamis.pipeline.dedupplan import plan_groups, plan_parts, plan_shards
 from tamis.pipeline.duplicates import Deduplicate
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.shelf import Shelf
@@ -179,7 +179,12 @@ def measure(
     units = [name_of(unit) for unit in range(-(-documents // UNIT_ROWS))]
     names = [f"part-{part:03d}" for part in range(parts)] if parts else plan_parts(len(units))
     # 40 words make 36 shingles; a fifth are copies, and what they are copies of shares their buckets.
-    told = estimate(Workload(documents, WORDS - 4, 0.345, len(names)), OPTIONS, memory=memory, slowness=probe())
+    told = estimate(
+        Workload(documents, WORDS - 4, 0.345, len(names), len(plan_groups(len(units)))),
+        OPTIONS,
+        memory=memory,
+        slowness=probe(),
+    )
     disk, peaks, spent, waited, answer = Disk(Path(storage.root)), [], [], 0.0, ""
     for step, given in plan_shards(units, OPTIONS, names).items():
         cpu, wall, peak, answer = in_process(Made(OPTIONS, storage, memory, turn), given, files, None)

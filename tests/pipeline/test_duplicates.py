@@ -66,8 +66,9 @@ def store(folder: Path, units: Mapping[str, Docs], options: DedupOptions) -> Sto
         entries = []
         for path, part in ((sifted_path(unit), batch), (signatures_path(unit), signed)):
             with storage.create(path) as sink, pa.ipc.new_file(sink, part.schema) as writer:
-                for start in range(0, part.num_rows, 3):
-                    writer.write_batch(part.slice(start, 3))
+                size = max(3, part.num_rows // 20)
+                for start in range(0, part.num_rows, size):
+                    writer.write_batch(part.slice(start, size))
             entries.append(sink.entry(path))
         commit(storage, Receipt("sift", unit, "f", (), tuple(entries)))
     return storage
@@ -77,15 +78,18 @@ def commit(storage: Storage, receipt: Receipt) -> None:
     storage.append(NAME, f"{receipt.to_json(timing=True)}\n".encode())
 
 
-def shards(units: list[str], options: DedupOptions) -> list[Shard]:
-    return [shard for given in plan_shards(units, options).values() for shard in given]
+def shards(units: list[str], options: DedupOptions, parts: int = 0) -> list[Shard]:
+    names = [f"part-{part:03d}" for part in range(parts)]
+    return [shard for given in plan_shards(units, options, names).values() for shard in given]
 
 
-def judge(folder: Path, units: Mapping[str, Docs], **options: Any) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+def judge(
+    folder: Path, units: Mapping[str, Docs], *, parts: int = 0, **options: Any
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """Return what went, by id, and the facts of the verdict step."""
     chosen = DedupOptions(**options)
     storage = store(folder, units, chosen)
-    receipts = [Deduplicate(chosen, storage)(shard)[0] for shard in shards(list(units), chosen)]
+    receipts = [Deduplicate(chosen, storage)(shard)[0] for shard in shards(list(units), chosen, parts)]
     for receipt in receipts:
         commit(storage, receipt)
     rows = pq.read_table(storage.where(PROVENANCE_FILE)).to_pylist()
@@ -142,7 +146,7 @@ def test_earlier_runs_that_cannot_be_compared_are_refused(tmp_path: Path) -> Non
 )
 def test_each_policy_chooses_its_survivor(options: dict[str, Any], kept: int, tmp_path: Path) -> None:
     units: dict[str, Docs] = {"00000-000": [], "00001-000": []}
-    for number in range(40):
+    for number in range(1000):
         body = words(f"cluster {number}", 80)
         copies = [
             doc(f"web/{number}-0", body, quality=0.5),
@@ -155,13 +159,16 @@ def test_each_policy_chooses_its_survivor(options: dict[str, Any], kept: int, tm
             units[f"0000{(number + place) % 2}-000"].append(copy)
     if not options:
         # The first in document order, whichever unit that is in.
-        found, _ = judge(tmp_path, {"00000-000": [each for docs in units.values() for each in docs]})
-        assert len(found) == 160
-        return
-    found, facts = judge(tmp_path, units, **options)
-    assert len(found) == 160
-    assert {row["kept_id"].rpartition("-")[2] for row in found.values()} == {str(kept)}
-    assert facts["cluster_sizes"][2] == [5, 40]
+        units = {"00000-000": [each for docs in units.values() for each in docs]}
+        order = {each["id"]: place for place, each in enumerate(units["00000-000"])}
+    found, facts = judge(tmp_path / "one", units, **options)
+    assert len(found) == 4000
+    assert facts["cluster_sizes"][2] == [5, 1000]
+    if options:
+        assert {row["kept_id"].rpartition("-")[2] for row in found.values()} == {str(kept)}
+    else:
+        assert all(order[row["kept_id"]] < order[name] for name, row in found.items())
+    assert judge(tmp_path / "seven", units, parts=7, **options)[0] == found
 
 
 def test_pages_of_one_address_are_one(tmp_path: Path) -> None:

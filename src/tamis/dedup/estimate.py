@@ -11,12 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tamis.dedup.components import NODE_BYTES
 from tamis.dedup.options import DedupOptions, band_names
+from tamis.dedup.regroup import PIECE_BYTES
 
 # A process with Arrow, NumPy and the kernels loaded, before any data.
 _BASE_BYTES = 250 << 20
-# Sorting exact keys, the widest records: 32 bytes, with the first field and places beside them.
-_SORTED_BYTES = 44
+# Of each document, in the filter that finds recurring keys; of each one that recurs, sorting the widest records.
+_FILTER_BYTES, _SORTED_BYTES = 4, 40
+# A document in components, and what regrouping holds of a group's shingle sets, of which a piece is held at once.
+_GROUP_COPIES = 10
 # Of documents that share buckets: the share of all bands in which they do, what a row takes in the files of pair (18
 # bytes) and cluster (26) once compressed, and what it takes in memory while a partition is resolved.
 _MET, _ROW_BYTES, _HELD_BYTES = 0.6, 20, 95
@@ -42,13 +46,15 @@ class Workload:
     """What is to be deduplicated.
 
     documents: how many. words: shingles of a document on average. shared: the share of documents that share a bucket
-    with another; about 1.7 times the share that will be removed. partitions: how many components are resolved in.
+    with another; about 1.7 times the share that will be removed. partitions, groups: how many components are resolved
+    and units regrouped in.
     """
 
     documents: int
     words: float
     shared: float = 0.35
     partitions: int = 1
+    groups: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +75,24 @@ def estimate(load: Workload, options: DedupOptions, *, memory: int, slowness: fl
     near = load.documents * load.shared
     rows = near * bands * _MET
     signatures = load.documents * (20.5 + 8 * bands + (4 * load.words if options.stored else 0))
-    sorting = load.documents * _SORTED_BYTES
     room = held(memory)
-    spilled = 32 * load.documents if 56 * load.documents > room else 0
+    sorting = near * _SORTED_BYTES
+    spilled = 32 * near if sorting > 0.75 * room else 0
+    sets = 4 * load.words * near * _NOT_EXACT
     met = rows * _NOT_EXACT / load.partitions
-    sets = 4 * load.words * near * _NOT_EXACT / load.partitions
-    resolving = met * _HELD_BYTES + min(sets, 0.75 * room)
-    peak = _BASE_BYTES + max(min(sorting, room), resolving, 0.6 * near * _VERDICT_BYTES)
+    peak = _BASE_BYTES + max(
+        min(_FILTER_BYTES * load.documents, room / 4) + min(sorting, 0.75 * room),
+        NODE_BYTES * near * _NOT_EXACT + load.documents / 5,
+        _GROUP_COPIES * min(sets / max(load.groups, 1), PIECE_BYTES),
+        met * _HELD_BYTES + min(sets / load.partitions, 0.75 * room),
+        0.6 * near * _VERDICT_BYTES,
+    )
     # Sorting grows by the logarithm; the figure holds for a million documents.
     growth = np.log2(max(load.documents, 2)) / np.log2(1e6)
     seconds = load.documents * (bands + 1) * _PAIR * growth + rows * _CLUSTER + near * _NOT_EXACT * load.words * _VERIFY
-    return Estimate(int(signatures + max(spilled, rows * _ROW_BYTES)), int(peak), float(seconds * slowness))
+    # The rows of pair and cluster stay until the end, when the sets of regroup are there too.
+    disk = signatures + max(spilled, rows * _ROW_BYTES + 0.7 * sets)
+    return Estimate(int(disk), int(peak), float(seconds * slowness))
 
 
 def sign_seconds(text_bytes: int, *, slowness: float = 1.0) -> float:

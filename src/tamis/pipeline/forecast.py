@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tamis.dedup.estimate import Estimate, Workload, estimate, probe, sign_seconds
 from tamis.dedup.options import DedupOptions
+from tamis.pipeline.dedupplan import REGROUP, RESOLVE
 from tamis.pipeline.manifest import Manifest, Receipt
 from tamis.pipeline.plan import Plan
 from tamis.warc.manifest import Source
@@ -47,7 +48,7 @@ def forecast(plan: Plan, manifest: Manifest, options: DedupOptions, memory: int)
     documents, size = _counted(receipts, len(plan.sift)) if receipts else _assumed(plan.sources)
     slowness = probe()
     words = max(size / max(documents, 1) / _WORD_BYTES - options.units + 1, 1.0)
-    load = Workload(documents, words, partitions=len(plan.dedup["resolve"]))
+    load = Workload(documents, words, partitions=len(plan.dedup[RESOLVE]), groups=len(plan.dedup[REGROUP]))
     needs = estimate(load, options, memory=memory, slowness=slowness)
     return Forecast(documents, size, len(receipts), len(plan.sift), needs, sign_seconds(size, slowness=slowness))
 
