@@ -145,6 +145,16 @@ def test_what_can_never_be_is_an_error_before_the_run(tmp_path: Path, langid: di
     assert not (tmp_path / "out").exists()
 
 
+def test_every_spelling_of_a_language_means_the_same() -> None:
+    kept = {Recipe("test", {"langid": {"keep": [name]}}).settings().langid.keep for name in ("en", "eng", "eng_Latn")}
+    bounds = [
+        Recipe("test", {"langid": {"at_least": {"default": 0.1, name: 0.7}}}).settings() for name in ("fr", "French")
+    ]
+    assert kept == {("eng_Latn",)} == {Recipe("test", {"langid": {"keep": ["English"]}}).settings().langid.keep}
+    assert bounds[0].language_options() == bounds[1].language_options()
+    assert bounds[0].language_options()["at_least"] == {"default": 0.1, "fra_Latn": 0.7}
+
+
 def test_groups_may_be_kept_where_the_policy_makes_them(tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", sentences()[100:260:8])
     report = run(source, tmp_path / "out", confusable="merge", keep=["hbs_Latn"])

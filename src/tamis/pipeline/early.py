@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tamis.extract.quick import quick_text
+from tamis.langid.groups import group_of
 from tamis.pipeline import languages, models
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.pages import Page
@@ -75,7 +76,10 @@ class EarlyExit:
         if keep is None or not texts:
             return [False] * len(texts)
         said = languages.identified(models.identifier(self.settings.langid.model).identify(texts))
-        rows = zip(*(said[name].to_pylist() for name in ("language", "rival_language", "language_score")), strict=True)
-        return [
-            language not in keep and rival not in keep and (score or 0.0) >= sure for language, rival, score in rows
+        names = ("language", "rival_language", "language_score")
+        rows = list(zip(*(said[name].to_pylist() for name in names), strict=True))
+        # A policy for confusable languages may make a language that is kept of one that is not.
+        wanted = [
+            {language, rival, group_of(language), group_of(rival or "")} & set(keep) for language, rival, _ in rows
         ]
+        return [not each and (score or 0.0) >= sure for each, (_, _, score) in zip(wanted, rows, strict=True)]
