@@ -25,6 +25,9 @@ PARALLEL = "parallel"
 STOP_SHARE = 0.008
 FEWEST, MOST = 8, 120
 ENOUGH_WORDS = 600
+# The mean length of a language's words is known to a few hundredths from so many: few long words are no reason to pass
+# over a language, because its word length is then what matters.
+MEAN_WORDS = 200
 # A source smaller than this says too little of how often a word stands.
 SOURCE_WORDS = 300
 # The rule must keep nearly every held-out passage of this length, the shortest document Gopher keeps.
@@ -137,10 +140,13 @@ def write(seen: Mapping[str, Language], folder: Path) -> None:
     stops = [f"{code}\t{found.at_least}\t{' '.join(found.words)}\n" for code, found in tables.items() if found]
     (folder / "stopwords.tsv").write_text("language\tat_least\twords\n" + "".join(stops), "utf-8")
     lines = ["language\tword_ratio\tword_letters\n"]
+    usual = _letters(seen[REFERENCE].words)
     for code, language in seen.items():
-        ratio = word_ratio(language, seen[REFERENCE])
-        if len(language.words) >= ENOUGH_WORDS:
-            lines.append(f"{code}\t{'' if ratio is None else f'{ratio:.2f}'}\t{_letters(language.words):.2f}\n")
+        if len(language.words) >= MEAN_WORDS:
+            letters = _letters(language.words)
+            # Translations take about as many letters: without a whole one, words twice as long are taken for half.
+            ratio = word_ratio(language, seen[REFERENCE]) or (usual / letters if letters > usual else None)
+            lines.append(f"{code}\t{'' if ratio is None else f'{ratio:.2f}'}\t{letters:.2f}\n")
     (folder / "languages.tsv").write_text("".join(lines), "utf-8")
 
 

@@ -33,7 +33,8 @@ from tamis.text.measure import COLUMNS
 # RE2's \s knows ASCII alone.
 _SPACE = r"\s\x0b\x{85}\p{Z}"
 _BREAK = rf"[{_SPACE}]*[\n\r][{_SPACE}]*"
-_SIGN = rf"[^\p{{L}}\p{{M}}\p{{N}}{_SPACE}]"
+# What stands between the syllables of Tibetan, and between the words of old Ethiopic, is no sign.
+_SIGN = rf"[^\p{{L}}\p{{M}}\p{{N}}{_SPACE}\x{{F0B}}\x{{F0C}}\x{{1361}}]"
 
 NEMO = "Parmar et al. 2024, arXiv 2402.16819, §2.1, with the defaults of NeMo Curator for English"
 
