@@ -129,6 +129,7 @@ def test_ccnet_files_are_a_bundle(folder, tmp_path):
         bundle.load(folder).scorer.score(texts).perplexity, rel=1e-6
     )
     (tmp_path / "cutoff.csv").write_text(",fr,sw\n30,1,200\n60,1,400\n", "utf-8")
+    bundle.load_ccnet.cache_clear()
     reference = bundle.load_ccnet(tmp_path, "sw", "swh_Latn").references["ccnet"]
     assert reference.percentile(np.array([200.0, 400.0]), np.array([9, 900])).tolist() == [30, 60]
     with pytest.raises(ModelError, match="fr"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis.text.kernel import kernel
+from tamis.text.kernel import kernel, proven_kernel
 
 # U+2581, which SentencePiece writes for a space.
 _LOWER_1, _LOWER_2, _LOWER_3 = 0xE2, 0x96, 0x81
@@ -154,7 +154,7 @@ def _longest(data: Any, position: Any, size: Any, charsmap: Any) -> Any:
     return found, value
 
 
-@kernel
+@proven_kernel
 def segment(
     text: Any,
     size: Any,
@@ -173,7 +173,9 @@ def segment(
     no piece covers.
 
     `best`, `came` and `piece` are scratch of size + 1. A run of characters that no piece covers is one unknown piece.
-    Longer than others because the search is one loop over the text and one back: calls cost more than the work.
+    Longer than others because the search is one loop over the text and one back: calls cost more than the work. Every
+    index is in bounds: scratch and ids hold size + 1, no character reaches past `size`, and a Unigram's double array
+    goes on for 256 slots after every base.
     """
     for index in range(size + 1):
         came[index] = -1

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis.errors import ModelError
-from tamis.text.kernel import kernel
+from tamis.text.kernel import kernel, proven_kernel
 
 UNKNOWN, BEGIN, END = "<unk>", "<s>", "</s>"
 # Of <unk> where a model does not say, as KenLM has it.
 MISSING_UNKNOWN = -100.0
 
-_MAGIC = b"tamis n-grams 1\n"
+_MAGIC = b"tamis n-grams 2\n"
 _ALIGN = 64
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
@@ -40,16 +40,21 @@ Words = npt.NDArray[np.int32]
 class NgramModel:
     """A back-off model. log10 probabilities and back-off weights, float32.
 
-    `words` by number, <unk>, <s> and </s> the first three; `unigrams` has shape (words, 2); `keys`, shape (slots,),
-    uint64 and 0 where free, is the open-addressed table of longer n-grams, and `values`, shape (slots, 2), theirs.
+    `words` by number, <unk>, <s> and </s> first; `unigrams` has shape (words, 2). `cells`, shape (2 * slots,),
+    uint64, is the open-addressed table of longer n-grams: a key, 0 where free, and beside it, so that both come from
+    memory at once, its two numbers, which `pairs` shows as float32.
     """
 
     order: int
     words: tuple[str, ...]
     counts: tuple[int, ...]
     unigrams: Floats
-    keys: npt.NDArray[np.uint64]
-    values: Floats
+    cells: npt.NDArray[np.uint64]
+
+    @property
+    def pairs(self) -> Floats:
+        """The cells' bytes as float32: of a slot's four, the last two are its probability and back-off weight."""
+        return self.cells.view(np.float32)
 
     def numbers(self, words: tuple[str, ...]) -> Words:
         """Return the number of each word, 0 (that of <unk>) for one the model has not."""
@@ -63,7 +68,7 @@ class NgramModel:
     def score(self, sentence: str) -> float:
         """Return log10 of the probability of words between spaces, from <s> to </s>; what `kenlm.Model.score` does."""
         numbers = self.numbers(tuple(sentence.split()))
-        return float(score_line(numbers, len(numbers), self.order, self.unigrams, self.keys, self.values))
+        return float(score_line(numbers, len(numbers), self.order, self.unigrams, self.cells, self.pairs))
 
     def save(self, path: Path) -> None:
         """Write the model's file."""
@@ -73,12 +78,12 @@ class NgramModel:
             "counts": self.counts,
             "words": len(self.words),
             "word_bytes": len(text),
-            "slots": len(self.keys),
+            "slots": len(self.cells) // 2,
         }
         encoded = json.dumps(head).encode()
         with path.open("wb") as file:
             file.write(_MAGIC + struct.pack("<I", len(encoded)) + encoded + text)
-            arrays: tuple[npt.NDArray[Any], ...] = (self.unigrams, self.keys, self.values)
+            arrays: tuple[npt.NDArray[Any], ...] = (self.unigrams, self.cells)
             for array in arrays:
                 file.write(b"\0" * (-file.tell() % _ALIGN))
                 np.ascontiguousarray(array).tofile(file)
@@ -104,8 +109,7 @@ def open_model(path: Path) -> NgramModel:
         arrays = []
         for kind, shape in (
             (np.float32, (len(words), 2)),
-            (np.uint64, (head["slots"],)),
-            (np.float32, (head["slots"], 2)),
+            (np.uint64, (2 * head["slots"],)),
         ):
             position += -position % _ALIGN
             arrays.append(np.memmap(path, kind, "r", position, shape))
@@ -115,7 +119,7 @@ def open_model(path: Path) -> NgramModel:
             f"{path} is not an n-gram model: {error}.", "Train it anew, or fetch the bundle again."
         ) from error
     plain = [np.asarray(array) for array in arrays]
-    return NgramModel(head["order"], words, tuple(head["counts"]), plain[0], plain[1], plain[2])
+    return NgramModel(head["order"], words, tuple(head["counts"]), plain[0], plain[1])
 
 
 @kernel
@@ -154,24 +158,31 @@ def insert(keys: Any, key: Any) -> Any:
 
 
 @kernel
-def insert_all(grams: Any, pairs: Any, keys: Any, values: Any) -> Any:
-    """Enter n-grams, shape (n, order), first word first, with their (probability, back-off) pairs."""
+def insert_all(grams: Any, pairs: Any, cells: Any, numbers: Any) -> Any:
+    """Enter n-grams, shape (n, order), first word first, with their (probability, back-off) pairs, into cells of which
+    `numbers` is the float32 view."""
+    mask = np.uint64(len(cells) // 2 - 1)
     for row in range(len(grams)):
         key = START
         for place in range(grams.shape[1] - 1, -1, -1):
             key = mixed(key, grams[row, place])
-        slot = insert(keys, key)
-        values[slot, 0] = pairs[row, 0]
-        values[slot, 1] = pairs[row, 1]
+        slot = key & mask
+        while cells[np.int64(slot) * 2] != np.uint64(0) and cells[np.int64(slot) * 2] != key:
+            slot = (slot + _ONE) & mask
+        cells[np.int64(slot) * 2] = key
+        numbers[np.int64(slot) * 4 + 2] = pairs[row, 0]
+        numbers[np.int64(slot) * 4 + 3] = pairs[row, 1]
 
 
-@kernel
-def score_line(numbers: Any, count: Any, order: Any, unigrams: Any, keys: Any, values: Any) -> Any:
+@proven_kernel
+def score_line(numbers: Any, count: Any, order: Any, unigrams: Any, cells: Any, pairs: Any) -> Any:
     """Return log10 of the probability of `numbers[:count]` between <s> and </s>, float64.
 
     A longer n-gram is looked for only where the shorter one after its first word was found: readers see to it that
-    every n-gram's is there.
+    every n-gram's is there. Every index is in bounds: numbers are rows of `unigrams` (the caller's map has no others),
+    slots are masked by their number, a power of two, and lengths stay up to `order`.
     """
+    mask = np.uint64(len(cells) // 2 - 1)
     weights = np.zeros(order + 1, np.float32)  # back-off of the last 1, 2, … words, as far as known
     fresh = np.zeros(order + 1, np.float32)
     known = min(1, order - 1)
@@ -186,12 +197,16 @@ def score_line(numbers: Any, count: Any, order: Any, unigrams: Any, keys: Any, v
         while matched < order and matched <= index + 1:
             before = index - matched
             key = mixed(key, np.int64(numbers[before]) if before >= 0 else np.int64(1))
-            slot = find(keys, key)
-            if slot < 0:
+            slot = np.int64(key & mask)
+            held = cells[slot * 2]
+            while held != key and held != np.uint64(0):
+                slot = (slot + 1) & np.int64(mask)
+                held = cells[slot * 2]
+            if held != key:
                 break
             matched += 1
-            found = values[slot, 0]
-            fresh[matched] = values[slot, 1]
+            found = pairs[slot * 4 + 2]
+            fresh[matched] = pairs[slot * 4 + 3]
         total += found
         for length in range(matched, known + 1):
             total += weights[length]
@@ -211,7 +226,7 @@ def hash_table(order: int, words: tuple[str, ...], tables: list[tuple[Words, Flo
     unigrams[tables[0][0][:, 0]] = tables[0][1]
     longer = sum(len(grams) for grams, _ in tables[1:])
     slots = 1 << max(int(longer * 1.5).bit_length(), 3)
-    keys, values = np.zeros(slots, np.uint64), np.zeros((slots, 2), np.float32)
+    cells = np.zeros(2 * slots, np.uint64)
     for grams, pairs in tables[1:]:
-        insert_all(grams, pairs, keys, values)
-    return NgramModel(order, words, tuple(len(grams) for grams, _ in tables), unigrams, keys, values)
+        insert_all(grams, pairs, cells, cells.view(np.float32))
+    return NgramModel(order, words, tuple(len(grams) for grams, _ in tables), unigrams, cells)

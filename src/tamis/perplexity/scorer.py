@@ -102,7 +102,7 @@ class Scorer:
             (table.starts, table.out, table.kind, selectors),
             (pieces.base, pieces.check, pieces.value, pieces.scores, pieces.unknown, pieces.unknown_score,
              pieces.charsmap, pieces.charsmap_out, self._numbers),
-            (model.order, model.unigrams, model.keys, model.values),
+            (model.order, model.unigrams, model.cells, model.pairs),
             logs, counts,
         )  # fmt: skip
 

@@ -120,7 +120,7 @@ def score_documents(
     `ready` marks documents normalised already. `table`, `model` and `grams` are the arrays of a CodeTable, a Unigram
     with each piece's word number, and an NgramModel, in the order they are unpacked here.
     """
-    order, unigrams, keys, values = grams
+    order, unigrams, cells, pairs = grams
     scratch, ids = _scratch(), np.empty(1024, np.int32)
     for row in range(len(offsets) - 1):
         ids, scratch, size, uncovered = _cut(
@@ -132,7 +132,7 @@ def score_documents(
             stop = start
             while ids[stop] != 2:
                 stop += 1
-            log = score_line(ids[start:stop], stop - start, order, unigrams, keys, values)
+            log = score_line(ids[start:stop], stop - start, order, unigrams, cells, pairs)
             totals[row, 0] += log
             counts[row, 0] += 1
             if stop > start:
