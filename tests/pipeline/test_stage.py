@@ -321,8 +321,7 @@ def test_columns_that_disagree_become_text(tmp_path: Path) -> None:
     assert [row["id"] for row in found] == [f"{path}:0", f"{path}:{len(json.dumps(documents[0])) + 1}"]
     stage.langid(path, tmp_path / "out.jsonl")
     kept = [
-        {k: v for k, v in row.items() if k not in ("id", "language", "language_score")}
-        for row in read(tmp_path / "out.jsonl")
+        {k: v for k, v in row.items() if k not in ("id", *LANGUAGE_COLUMNS)} for row in read(tmp_path / "out.jsonl")
     ]
     assert kept == [documents[0], documents[1] | {"lone": "\ufffd"}]
 
