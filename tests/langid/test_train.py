@@ -137,3 +137,16 @@ def test_corpora_become_lines_with_the_script_of_their_text(tmp_path: Path) -> N
         "cmn_Hant\t這說國時間。",
         'eng_Latn\tQuoted "words" here.',
     ]
+
+
+def test_scripts_veto_a_tiny_model_too(trained: Path) -> None:
+    """The table of short strings, by a model of six languages: no script gets a language that is not written in it."""
+    rows = [
+        line.split("\t")[1] for line in (Path(__file__).with_name("data") / "short.tsv").read_text("utf-8").splitlines()
+    ]
+    for text, said in zip(rows, identify(rows, model=str(trained)).field("language").to_pylist(), strict=True):
+        letters = [character for character in text if character.isalpha()]
+        if letters and all(character.isascii() for character in letters):
+            assert said in {"und", "und_Latn", "eng_Latn", "fra_Latn", "deu_Latn"} or said.startswith("zxx"), text
+        if letters and all("\u4e00" <= character <= "\u9fff" for character in letters):
+            assert said == "und_Hani", text
