@@ -115,3 +115,8 @@ def test_spans_of_nulls_and_slices() -> None:
     offsets, starts, ends = word_spans(array)
     assert offsets.tolist() == [0, 2, 2, 2, 3]
     assert (ends - starts).tolist() == [1, 1, 1]
+
+
+def test_javanese_and_yi_scripts_have_no_spaces_and_are_read_in_units() -> None:
+    assert [len(word) for word in words("ꊿꂷꈀꐥꌠꀑꇬ")] == [2, 2, 2, 1]
+    assert len(words("ꦩꦤꦏꦱꦮꦗꦤꦥ")) == 2
