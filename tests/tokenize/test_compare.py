@@ -68,11 +68,11 @@ def test_the_commands(tmp_path, samples):
     assert "600 tokens" in trained.output
     again = CliRunner().invoke(app, ["train", "tokenizer", str(path), out, "--vocab", "600"])
     assert isinstance(again.exception, ConfigError)
-    weighed = ["train", "tokenizer", str(path), str(tmp_path / "uni"), "--vocab", "400", "--model", "unigram",
+    weighed = ["train", "tokenizer", str(path), str(tmp_path / "uni"), "--vocab", "280", "--model", "unigram",
                "--weight", "eng_Latn=2", "--weight", "fra_Latn=1"]  # fmt: skip
     trained = CliRunner().invoke(app, weighed)
     assert trained.exit_code == 0, trained.output
-    assert "400 tokens, unigram" in trained.output
+    assert "280 tokens, unigram" in trained.output
     wrong = CliRunner().invoke(app, [*weighed, "--overwrite", "--weight", "eng_Latn"])
     assert isinstance(wrong.exception, ConfigError)
     shown = CliRunner().invoke(app, ["tokenizers", "compare", str(path), "default", out])

@@ -18,7 +18,7 @@ from tamis.tokenize.unchecked import Words, unchecked
 
 SHORT_BYTES, SHORT_IDS = 15, 6
 WIDE_BYTES, WIDE_IDS = 31, 11
-SHORT_LINES, WIDE_LINES = 1 << 19, 1 << 17  # 32 and 8 MiB, of which only what is used is ever resident
+SHORT_LINES, WIDE_LINES = 1 << 19, 1 << 17  # 32 and 8 MiB
 COUNT_AT = 60  # of the second word of a short key
 KEY_BITS = np.int64((1 << COUNT_AT) - 1)
 ROOM = 8  # ids are written several at once, the last perhaps for nothing
