@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tamis.langid import model as models
-from tamis.langid import quantized
+from tamis.langid.ftz import read
 from tamis.langid.windows import windows
 
 TEXTS = [
@@ -73,7 +73,7 @@ def test_labels_that_are_not_admitted_are_not_named() -> None:
 
 def test_other_kinds_of_model_are_left_to_the_library(shared) -> None:
     # lid.176 has a hierarchical softmax.
-    assert quantized.read(shared / "models" / "lid.176.ftz") is None
+    assert read(shared / "models" / "lid.176.ftz") is None
 
 
 def test_what_this_thread_remembers_can_be_forgotten() -> None:

@@ -19,8 +19,8 @@ from typing import Any
 
 from tamis import assets, errors
 from tamis.langid import codes
+from tamis.langid.ftz import read as read_quantized
 from tamis.langid.quantized import Quantized
-from tamis.langid.quantized import read as read_quantized
 
 _SUFFIXES = (".bin", ".ftz")
 # Of glibc's mallopt; other C libraries have none.

@@ -1,4 +1,4 @@
-"""Quantized fastText classifiers read from their files and run by a kernel: the same answers, many windows at a time.
+"""Quantized fastText classifiers run by a kernel: the same answers, many windows at a time.
 
 Follows fastText 0.9.2 (Joulin et al. 2016, arXiv:1612.03651, section 3): FNV-1a hashes of character n-grams pick rows
 of a product-quantized matrix, whose mean goes through a softmax. We differ in speed alone: an n-gram's hash continues
@@ -8,10 +8,8 @@ script admits are ranked.
 
 from __future__ import annotations
 
-import struct
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +19,7 @@ import pyarrow as pa
 from tamis.columns import text_buffers
 from tamis.text.kernel import proven_kernel
 
-_MAGIC, _VERSION = 793712314, 12
-_SOFTMAX, _SUPERVISED = 3, 3
-_FNV_BASIS, _FNV_PRIME = 2166136261, 16777619
-_END = b"</s>"
+FNV_BASIS, FNV_PRIME = 2166136261, 16777619
 # Tokens of fewer bytes than this are remembered, so many of them.
 REMEMBERED = 24
 SLOTS = 1 << 16
@@ -101,110 +96,11 @@ def _only(allowed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     return np.where(count == 1, allowed.argmax(axis=1), np.where(count == 0, -2, -1)).astype(np.int64)
 
 
-def read(path: Path) -> Quantized | None:
-    """Return the model in a file, None where it is of a kind that is left to the fastText library."""
-    reader = _Reader(path.read_bytes())
-    if reader.one("<i") != _MAGIC or reader.one("<i") != _VERSION:
-        return None
-    dim, _, _, _, _, word_ngrams, loss, model, buckets, minn, maxn, _ = reader.several("<12i")
-    reader.one("<d")
-    if (word_ngrams, loss, model) != (1, _SOFTMAX, _SUPERVISED) or minn < 2:
-        return None
-    words, labels, pruned = _dictionary(reader)
-    if pruned >= 0 or not reader.one("<?"):
-        return None
-    codes, centroids, norms = _quantized_matrix(reader, dim)
-    if reader.one("<?"):
-        return None
-    rows, columns = reader.several("<qq")
-    output = reader.array(np.float32, rows * columns).reshape(rows, columns)
-    if len(codes) != len(words) + buckets or buckets < 1:
-        return None
-    table, spelling, end = _word_table(words)
-    options = np.array([minn, maxn, buckets, len(words), end], np.int64)
-    return Quantized(labels, options, table, spelling, codes, centroids, norms, np.ascontiguousarray(output.T))
-
-
-def _dictionary(reader: _Reader) -> tuple[list[bytes], tuple[str, ...], int]:
-    size, word_count, _ = reader.several("<3i")
-    _, pruned = reader.several("<qq")
-    entries = []
-    for _ in range(size):
-        entries.append(reader.text())
-        reader.several("<qb")
-    return entries[:word_count], tuple(label.decode("utf-8", "replace") for label in entries[word_count:]), pruned
-
-
-def _quantized_matrix(reader: _Reader, dim: int) -> tuple[Codes, Floats, Floats]:
-    scaled = reader.one("<?")
-    rows, _ = reader.several("<qq")
-    codes = reader.array(np.uint8, reader.one("<i"))
-    parts, size, centroids = _quantizer(reader)
-    # fastText stores the last part at its own length; a part of full length with zeros adds the same.
-    table = np.zeros((parts, 256, size), np.float32)
-    for part in range(parts):
-        width = min(size, dim - part * size)
-        start = part * 256 * size
-        table[part, :, :width] = centroids[start : start + 256 * width].reshape(256, width)
-    norms, picked = np.ones(256, np.float32), np.zeros(rows, np.uint8)
-    if scaled:
-        picked = reader.array(np.uint8, rows)
-        norms = np.ascontiguousarray(_quantizer(reader)[2])
-    return np.ascontiguousarray(np.column_stack([codes.reshape(rows, parts), picked])), table, norms
-
-
-def _quantizer(reader: _Reader) -> tuple[int, int, Floats]:
-    dim, parts, size, _ = reader.several("<4i")
-    return parts, size, reader.array(np.float32, dim * 256)
-
-
-def _word_table(words: list[bytes]) -> tuple[npt.NDArray[np.int64], Codes, int]:
-    rows = []
-    start = 0
-    for row, word in enumerate(words):
-        rows.append((_hash(word), row, start, start + len(word)))
-        start += len(word)
-    table = np.array(sorted(rows) or np.zeros((0, 4)), np.int64).reshape(-1, 4)
-    return table, np.frombuffer(b"".join(words) or b"\0", np.uint8), words.index(_END) if _END in words else -1
-
-
-def _hash(word: bytes) -> int:
-    value = _FNV_BASIS
-    for byte in word:
-        value = ((value ^ (byte if byte < 128 else byte | 0xFFFFFF00)) * _FNV_PRIME) & 0xFFFFFFFF
-    return value
-
-
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def several(self, form: str) -> tuple[Any, ...]:
-        values = struct.unpack_from(form, self.data, self.at)
-        self.at += struct.calcsize(form)
-        return values
-
-    def one(self, form: str) -> Any:
-        return self.several(form)[0]
-
-    def text(self) -> bytes:
-        end = self.data.index(b"\0", self.at)
-        found = self.data[self.at : end]
-        self.at = end + 1
-        return found
-
-    def array(self, kind: Any, count: int) -> Any:
-        found = np.frombuffer(self.data, kind, count, self.at)
-        self.at += found.nbytes
-        return found
-
-
 @proven_kernel
 def _add(row: int, codes: Any, centroids: Any, norms: Any, into: Any) -> None:
     """Add a row of the quantized matrix to `into`, whose length is a whole number of parts.
 
-    `read` has seen that every row a word or n-gram can stand for is there; a code is a byte, tables have 256 places.
+    `ftz.read` has seen that every row a word or n-gram can stand for is there. A code is a byte; tables have 256 places.
     """
     parts, size = codes.shape[1] - 1, centroids.shape[2]
     norm = norms[codes[row, parts]]
@@ -247,7 +143,7 @@ def _word(token: Any, size: int, value: Any, words: Any, spelling: Any) -> int:
 def _step(value: Any, byte: Any) -> Any:
     """One byte of FNV-1a; fastText sign-extends it."""
     wide = np.uint32(byte) if byte < 128 else np.uint32(byte) | np.uint32(0xFFFFFF00)
-    return np.uint32((np.uint32(value) ^ wide) * np.uint32(_FNV_PRIME))
+    return np.uint32((np.uint32(value) ^ wide) * np.uint32(FNV_PRIME))
 
 
 @proven_kernel
@@ -270,7 +166,7 @@ def _token(
     for first in range(end):
         if token[first] & 0xC0 == 0x80:
             continue
-        value = np.uint32(_FNV_BASIS)
+        value = np.uint32(FNV_BASIS)
         at = first
         length = 1
         while at < end and length <= maxn:
@@ -387,7 +283,7 @@ def _predict(
                 at += 1
                 continue
             size = 0
-            value = np.uint32(_FNV_BASIS)
+            value = np.uint32(FNV_BASIS)
             while at < end and data[at] != 0x20:
                 size += 1
                 token[size] = data[at]
