@@ -100,7 +100,8 @@ def _only(allowed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 def _add(row: int, codes: Any, centroids: Any, norms: Any, into: Any) -> None:
     """Add a row of the quantized matrix to `into`, whose length is a whole number of parts.
 
-    `ftz.read` has seen that every row a word or n-gram can stand for is there. A code is a byte; tables have 256 places.
+    `ftz.read` has seen that every row a word or n-gram can stand for is there; a code is a byte, and tables have 256
+    places.
     """
     parts, size = codes.shape[1] - 1, centroids.shape[2]
     norm = norms[codes[row, parts]]
