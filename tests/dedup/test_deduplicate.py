@@ -264,7 +264,7 @@ def test_real_pages_against_jaccard_similarities_that_others_computed(name: str,
     alike = [pair for pair, similarity in gold[0].items() if similarity >= 0.8 and pair <= known]
     assert len(alike) > 30
     assert sum(bool(pair & gone) for pair in alike) / len(alike) >= 0.97
-    # Theirs are runs of eight characters, or of five words between spaces, ours of five words or, in Chinese, characters.
+    # Theirs are runs of eight characters, or of five words between spaces; ours are characters in Chinese.
     right = sum(max(each.get(pair, 0.0) for each in gold) >= 0.6 for pair in removed)
     assert right / len(removed) >= 0.99
 

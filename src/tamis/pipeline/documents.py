@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 from tamis.budget.ledger import Ledger
 from tamis.columns import cut as cut_batch
 from tamis.columns import put
+from tamis.perplexity.reference import ALL
 from tamis.pipeline import scoring
 from tamis.pipeline.curate import sifted_path
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.manifest import Receipt
-from tamis.pipeline.perplexity import ALL, BUCKET, book, bucket_tokens
+from tamis.pipeline.perplexity import BUCKET, book, bucket_tokens
 from tamis.pipeline.repeats import LINES, cut, read_common
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
