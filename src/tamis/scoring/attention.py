@@ -7,6 +7,7 @@ transformers under NAME; the model's own code does everything else.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
@@ -28,10 +29,16 @@ def _kernel() -> Callable[..., Any] | None:
     except ImportError:
         return _flash_attn()
 
+    known = inspect.signature(varlen_attn).parameters
+    if "window_size" not in known:
+        return _flash_attn()  # a release that can only look everywhere or back
+
     def attend(q: Any, k: Any, v: Any, bounds: Any, longest: int, scale: float, window: tuple[int, int]) -> Any:
-        # `enable_gqa` came later than the function itself; heads are repeated where it is not known.
-        grouped = q.shape[1] != k.shape[1]
-        options = {"scale": scale, "window_size": window} | ({"enable_gqa": True} if grouped else {})
+        options: dict[str, Any] = {"scale": scale, "window_size": window}
+        if q.shape[1] != k.shape[1] and "enable_gqa" in known:
+            options["enable_gqa"] = True
+        elif q.shape[1] != k.shape[1]:
+            k, v = (each.repeat_interleave(q.shape[1] // k.shape[1], 1) for each in (k, v))
         return varlen_attn(q, k, v, bounds, bounds, longest, longest, **options)
 
     return attend

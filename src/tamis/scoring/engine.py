@@ -1,8 +1,8 @@
 """The engine: texts stream in, windows go to the device in batches of tokens, scores come out in the same order.
 
-Tokenizing runs in a thread ahead of the device, copies are pinned and asynchronous, and a pool's results are waited
-for only when the next pool is under way. A batch that does not fit the device's memory is halved, down to one window,
-and later batches are made no larger than what fitted.
+Reading and tokenizing run in threads ahead of the device, copies are pinned and asynchronous, and a pool's results are
+waited for only when the next pool is under way. A batch that does not fit the device's memory is halved, down to one
+window, and later batches are made no larger than what fitted.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Engine:
         sizes: list[int] = []
 
         def parts() -> Iterator[_Texts]:
-            for texts in batches:
+            for texts in ahead(iter(batches), AHEAD):
                 sizes.append(len(texts))
                 for start in range(0, len(texts), _TEXTS):
                     part = texts.slice(start, _TEXTS)

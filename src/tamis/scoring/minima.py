@@ -35,8 +35,7 @@ def minima(offsets: Ints, hashes: Hashes, multipliers: Hashes, increments: Hashe
     bounds, owners = segments(offsets, SEGMENT)
     given = [devices.upload(each.view(np.int64), device) for each in (hashes, multipliers, increments + _FLIP)]
     places = devices.upload(bounds, device)
-    kernel = _fused() if device.startswith("cuda") else None
-    found = (kernel or _plain)(places, *given)
+    found = of_pieces(places, *given)
     if len(bounds) != len(offsets):
         whole = torch.full((len(offsets) - 1, len(multipliers)), _GREATEST, dtype=torch.int64, device=device)
         index = devices.upload(owners, device)[:, None].expand_as(found)
@@ -46,6 +45,12 @@ def minima(offsets: Ints, hashes: Hashes, multipliers: Hashes, increments: Hashe
 
 
 _GREATEST = (1 << 63) - 1
+
+
+def of_pieces(bounds: Any, hashes: Any, multipliers: Any, increments: Any) -> Any:
+    """Return the least a x + b of each piece, signed, int64 (pieces, permutations), all on the device they are on."""
+    kernel = _fused() if hashes.is_cuda else None
+    return (kernel or _plain)(bounds, hashes, multipliers, increments)
 
 
 def segments(offsets: Ints, size: int) -> tuple[Ints, Ints]:
