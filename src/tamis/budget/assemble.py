@@ -87,6 +87,11 @@ def thresholds(settings: Mapping[str, Any]) -> Iterator[Threshold]:
     if dedup:
         yield Threshold("dedup", "similarity of duplicates", f"{dedup['threshold']:g}", "")
 
+    scoring = settings.get("scoring") or {}
+    for key, what in (("keep_percent", "best per cent of each language"), ("cutoff", "score")):
+        if scoring.get(key) is not None:
+            yield Threshold("score", what, _bound(scoring[key]), "")
+
 
 def _policy(policy: Any) -> str:
     if not isinstance(policy, Mapping):

@@ -57,9 +57,9 @@ def _settings(settings: Settings) -> dict[str, Any]:
         "language": {"model": settings.langid.model, **settings.language_options()},
         "filters": [{"name": chain.name, "rules": _rules(chain)} for chain in settings.filters],
         "dedup": asdict(settings.dedup) if settings.dedup else None,
-        "scoring": scored(settings.scoring) if settings.scoring else None,
         "tokenize": {name: getattr(settings.tokenize, name) for name in ("shard_tokens", "separator", "by_bucket")},
         "output": asdict(settings.output),
+        **({"scoring": scored(settings.scoring)} if settings.scoring else {}),
     }
 
 
