@@ -470,8 +470,10 @@ def pages(chance: random.Random, count: int) -> dict[str, object]:
                 if part and (written := part.stat().st_size):
                     samples.append((written, held(process.pid)))
         whole = max((written for written, _ in samples), default=0)
-        early = max((size for written, size in samples if written <= whole * 0.1), default=0)
-        late = max((size for written, size in samples if written > whole * 0.1), default=0)
+        # Batches make it grow in jumps: a short input has none in its first tenth.
+        edge = max(whole * 0.1, min((written for written, _ in samples), default=0))
+        early = max((size for written, size in samples if written <= edge), default=0)
+        late = max((size for written, size in samples if written > edge), default=0)
         return {
             "pages": count,
             "exit": process.returncode,
