@@ -15,8 +15,9 @@ from importlib.resources import files
 from typing import Any
 
 BOILERPLATE, CODE = "zxx_Boil", "zxx_Code"
-# A longer text has said something of its own, or repeats itself, which filters see.
-MOST_BYTES = 4000
+# A text of more characters, spaces apart, has said something of its own, or repeats itself, which filters see. One of
+# more bytes need not be counted.
+MOST_CHARS, MOST_BYTES = 3000, 6000
 # Share of a text's letters in clauses that count.
 LEAST_SHARE = 0.7
 # Brackets, signs and strokes among all that is no space: prose has one or two in a hundred. Lists and manuals may have
@@ -42,16 +43,20 @@ def found(text: str) -> tuple[str, float] | None:
     Line ends, spaces and the normal form of the text make no difference.
     """
     raw = text.encode("utf-8", "replace").lower()
-    if len(raw) > MOST_BYTES:
+    curly = raw.count(b"{") + raw.count(b"}") >= LEAST_CURLY
+    kinds = [kind for kind in _kinds() if any(mark in raw for mark in kind.look_for)]
+    filler = any(word in raw for word in _telling())
+    # Most texts end here, at the price of a few searches in their bytes.
+    if not (curly or kinds or filler) or len(raw) > MOST_BYTES or _length(text) > MOST_CHARS:
         return None
-    curly = raw.count(b"{") + raw.count(b"}")
-    if curly >= LEAST_CURLY and (share := _symbols(text)) >= SYMBOL_SHARE:
+    if curly and (share := _symbols(text)) >= SYMBOL_SHARE:
         return CODE, min(1.0, 0.5 + share)
-    shares = [_share(text, kind) for kind in _kinds() if any(mark in raw for mark in kind.look_for)]
-    if any(word in raw for word in _telling()):
-        shares.append(_filler(text))
-    best = max(shares, default=0.0)
+    best = max([*(_share(text, kind) for kind in kinds), _filler(text) if filler else 0.0])
     return (BOILERPLATE, best) if best >= LEAST_SHARE else None
+
+
+def _length(text: str) -> int:
+    return len("".join(unicodedata.normalize("NFC", text).split()))
 
 
 def _symbols(text: str) -> float:
@@ -98,4 +103,4 @@ def _fillers() -> frozenset[str]:
 
 @cache
 def _telling() -> tuple[bytes, ...]:
-    return tuple(word.encode() for word in _table()["lorem"]["telling"].split())
+    return tuple(mark.encode() for mark in _table()["lorem"]["look_for"])
