@@ -72,7 +72,7 @@ def test_an_exception_costs_a_run_one_document_and_the_run_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     @per_document
-    def fragile(text: str) -> float:
+    def town_is_known(text: str) -> float:
         if "Budapest" in text:
             raise ValueError("no such town")
         return 1.0
@@ -80,14 +80,21 @@ def test_an_exception_costs_a_run_one_document_and_the_run_says_so(
     texts = ["The letter came from Vienna, and nobody there had ever seen it.", "Another came from Budapest."]
     rows = [{"id": f"d{number}", "text": text} for number, text in enumerate(texts)]
     (tmp_path / "docs.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
-    chain = Chain(keep(fragile, at_least=1), name="mine")
+    chain = Chain(keep(town_is_known, at_least=1), name="mine")
     with caplog.at_level(logging.WARNING):
         report = recipe.run(tmp_path / "docs.jsonl", tmp_path / "out", filters=chain, executor="inline",
                             overrides={"langid.at_least": 0.0})  # fmt: skip
-    assert "'fragile' raised on 1 documents at step 'mine'" in caplog.text
+    assert "'town_is_known' raised on 1 documents at step 'mine'" in caplog.text
     assert "raised on 1 documents" in (tmp_path / "out" / "report" / "index.html").read_text("utf-8")
-    assert report.ledger.total("mine", "dropped", reason="error:fragile").documents == 1
+    assert report.ledger.total("mine", "dropped", reason="error:town_is_known").documents == 1
     dropped = pa.concat_tables(pq.read_table(path) for path in sorted((tmp_path / "out" / "dropped").iterdir()))
-    (row,) = [row for row in dropped.to_pylist() if row["reason"] == "error:fragile"]
+    (row,) = [row for row in dropped.to_pylist() if row["reason"] == "error:town_is_known"]
     assert row["id"].endswith("d1")
     assert "Traceback" in row["detail"] and "ValueError: no such town" in row["detail"]
+
+
+def test_lambdas_of_two_modules_do_not_collide() -> None:
+    for home in ("one", "other"):
+        scope = {"__name__": home}
+        exec(BLOCKS[2], scope)
+        assert [rule.reason for rule in scope["chain"].rules()][-1] == "custom"

@@ -18,6 +18,9 @@ from tamis import errors, schema
 # A traceback is kept for a person to read in `dropped/`; its tail names the fault.
 TRACEBACK_CHARS = 2_000
 
+# What a lambda's values and drops are called.
+NAMELESS = "custom"
+
 _REGISTRY: dict[str, Signal] = {}
 
 
@@ -186,7 +189,9 @@ def _define(
 ) -> Signal:
     if isinstance(function, Signal):
         return function
-    return register(Signal(name or _name(function), inputs_of(function), function, per_row, type or pa.float64()))
+    made = Signal(name or _name(function), inputs_of(function), function, per_row, type or pa.float64())
+    # What has no name of its own is not asked for by name, and two modules may each have some.
+    return made if made.name == NAMELESS else register(made)
 
 
 def inputs_of(function: Callable[..., Any]) -> tuple[str | Signal, ...]:
@@ -202,7 +207,7 @@ def inputs_of(function: Callable[..., Any]) -> tuple[str | Signal, ...]:
 
 def _name(function: Callable[..., Any]) -> str:
     name = getattr(function, "__name__", None) or getattr(function, "name", None) or type(function).__name__
-    return "custom" if name == "<lambda>" else str(name)
+    return NAMELESS if name == "<lambda>" else str(name)
 
 
 def _home(signal: Signal) -> str:
