@@ -51,14 +51,14 @@ def bucket() -> Iterator[str]:
 
 def stored(folder: str) -> dict[str, bytes]:
     storage = Storage(folder)
-    # Where the input lies is noted beside the output, and is another place here.
-    return {path: storage.read(path) for path in storage.list("") if path != INPUT}
+    return {path: storage.read(path) for path in storage.list("")}
 
 
 def unlike(found: dict[str, bytes], reference: dict[str, bytes]) -> list[str]:
-    """Return the paths whose bytes differ. Fingerprints depend on the place: an object is known by its size alone."""
+    """Return the paths whose bytes differ. Fingerprints depend on the place, for an object is known by its size alone, and
+    so does what is noted of where the input lies."""
     assert found.keys() == reference.keys()
-    found, reference = ({**each, NAME: FINGERPRINT.sub(b"", each[NAME])} for each in (found, reference))
+    found, reference = ({**each, NAME: FINGERPRINT.sub(b"", each[NAME]), INPUT: b""} for each in (found, reference))
     return [path for path in found if found[path] != reference[path]]
 
 
