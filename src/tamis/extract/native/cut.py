@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float32]
 DEFAULT_RECALL = 1.0
 # What is so much less likely than the likeliest block belongs to another text: teasers, comments. A page that says it
 # is an article is cut closer, unless little would be left. Asked for more recall, the cut is as much milder.
-_LEAST_OF_BEST, _LEAST_IN_ARTICLE, _LITTLE = 0.4, 0.7, 0.3
+_LEAST_OF_BEST, _LEAST_IN_ARTICLE, _LITTLE = 0.45, 0.65, 0.3
 
 
 def keep_blocks(chances: Floats, units: Floats, recall: float, article: bool) -> tuple[npt.NDArray[np.uint8], float]:

@@ -43,8 +43,8 @@ class Described:
 
     @property
     def article(self) -> bool:
-        """Whether the page says that it is an article, or when it was published."""
-        return bool(self.facts[1] == 1 or self.facts[2])
+        """Whether the page says that it is an article."""
+        return bool(self.facts[1] == 1)
 
 
 def token_weights(tokens: Ints, weights: Floats) -> TokenWeights:

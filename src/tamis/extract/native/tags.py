@@ -27,7 +27,7 @@ from tamis.text.inline import inlined
 from tamis.text.kernel import kernel, proven_kernel
 
 # Tokens of one element that are read, and class attributes of one page that are remembered.
-MOST_TOKENS, MOST_CLASSES = 24, 4096
+MOST_TOKENS, MOST_CLASSES = 24, 1024
 # Salts that keep tokens of attributes apart.
 SALT_TAG, SALT_ID, SALT_ROLE, SALT_ITEM, SALT_CLASS, SALT_PART = 11, 12, 13, 14, 15, 16
 
