@@ -33,7 +33,7 @@ _PROBE_SECONDS = 0.0125
 # Signing, in bytes of text a second.
 _SIGN_RATE = 180e6
 # Documents in memory for a verdict: removed ones with their ids.
-_VERDICT_BYTES = 120
+_VERDICT_BYTES = 165
 
 
 def held(memory: int) -> int:
