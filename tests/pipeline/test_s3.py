@@ -55,8 +55,8 @@ def stored(folder: str) -> dict[str, bytes]:
 
 
 def unlike(found: dict[str, bytes], reference: dict[str, bytes]) -> list[str]:
-    """Return the paths whose bytes differ. Fingerprints depend on the place, for an object is known by its size alone, and
-    so does what is noted of where the input lies."""
+    """Return the paths whose bytes differ. Fingerprints depend on the place, for an object is known by its size alone,
+    and so does what is noted of where the input lies."""
     assert found.keys() == reference.keys()
     found, reference = ({**each, NAME: FINGERPRINT.sub(b"", each[NAME]), INPUT: b""} for each in (found, reference))
     return [path for path in found if found[path] != reference[path]]
