@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# Named alone and exactly: where an index has a build for the processor under this version, it is that one that is taken.
+TORCH  := 2.13.0
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
 .PHONY: demo test lint bench chaos fix clean
@@ -14,7 +16,8 @@ $(VENV)/base: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/test: $(VENV)/base
-	$(PIP) -e '.[ray,lm,cloud,compat,report,test]'
+	$(PIP) torch==$(TORCH)
+	$(PIP) -e '.[ray,lm,train,gpu,cloud,compat,report,test]'
 	touch $@
 
 # Types are checked against the libraries the tests use, so that both see the same world.
