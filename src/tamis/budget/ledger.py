@@ -75,7 +75,9 @@ class Ledger:
             return
         table = pa.table({name: batch.column(name) for name in [*keys, *MEASURES[1:]]})
         # Batches are small: waking threads for one costs more than adding it up.
-        sums = table.group_by(keys, use_threads=False).aggregate([([], "count_all"), *((name, "sum") for name in MEASURES[1:])])
+        sums = table.group_by(keys, use_threads=False).aggregate(
+            [([], "count_all"), *((name, "sum") for name in MEASURES[1:])]
+        )
         for row in sums.to_pylist():
             amount = Amount(row["count_all"], *(row[f"{name}_sum"] for name in MEASURES[1:]))
             self.book(step, row["language"], outcome, amount, row.get("reason", ""))
