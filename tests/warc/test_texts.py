@@ -13,6 +13,7 @@ import pytest
 import zstandard
 
 from tamis.errors import InputError
+from tamis.warc import texts
 from tamis.warc.texts import TextReader, read_texts
 
 ROWS = [
@@ -46,6 +47,17 @@ def test_bad_lines_are_problems() -> None:
         ("x:29", "no_text"),
         ("x:41", "json"),
     ]
+
+
+def test_a_line_too_long_is_one_problem_wherever_spans_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "_MAX_LINE", 64)
+    data = b'{"text": "first"}\n{"text": "' + b"x" * 1000 + b'"}\n{"text": "last"}\n'
+    for cut in range(0, len(data), 7):
+        readers = [texts.read_texts(io.BytesIO(data), "f", "jsonl", start=0, end=cut)]
+        readers.append(texts.read_texts(io.BytesIO(data), "f", "jsonl", start=cut, end=len(data)))
+        read = [row for reader in readers for batch in reader for row in batch.column("text").to_pylist()]
+        assert read == ["first", "last"]
+        assert [each.reason for reader in readers for each in reader.problems] == ["too_large"]
 
 
 def test_lone_surrogates_become_replacements() -> None:

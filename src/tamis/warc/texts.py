@@ -24,6 +24,7 @@ TEXT_FIELDS = ("text", "content", "raw_content")
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 16 << 20
 _MAX_LINE = 256 << 20
+_SKIP = 1 << 20
 _MAX_TEXT = 1 << 30
 _OPTIONAL = ("url", "date", "language")
 
@@ -102,6 +103,7 @@ class TextReader:
         while end is None or position < end:
             try:
                 line = source.readline(_MAX_LINE)
+                rest = _skip_line(source) if len(line) >= _MAX_LINE and not line.endswith(b"\n") else 0
             except _DAMAGE as error:
                 self._problem(position, "truncated" if isinstance(error, EOFError) else "damaged", str(error))
                 return
@@ -110,7 +112,7 @@ class TextReader:
             row = self._row(line, position)
             if row:
                 yield row
-            position += len(line)
+            position += len(line) + rest
 
     def _row(self, line: bytes, position: int) -> dict[str, Any] | None:
         if not line.strip():
@@ -219,9 +221,19 @@ def _unpacked(stream: BinaryIO) -> BinaryIO:
     return stream
 
 
+def _skip_line(stream: BinaryIO) -> int:
+    """Move behind the end of the line the stream is in; return the bytes passed over."""
+    passed = 0
+    while piece := stream.readline(_SKIP):
+        passed += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return passed
+
+
 def _line_start(stream: BinaryIO, start: int) -> int:
     """Move to the first line that starts at or after `start`; return its offset."""
     if start == 0:
         return 0
     stream.seek(start - 1)
-    return start - 1 + len(stream.readline(_MAX_LINE))
+    return start - 1 + _skip_line(stream)
