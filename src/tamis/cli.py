@@ -13,9 +13,9 @@ from tamis import budgets
 from tamis.errors import IncompleteError, TamisError
 from tamis.inspections import register as register_inspections
 from tamis.models import register as register_models
+from tamis.selecting import register as register_selecting
 from tamis.sifting import console, overrides
 from tamis.sifting import register as register_sifting
-from tamis.selecting import register as register_selecting
 from tamis.stages import register
 from tamis.tokenfolders import register as register_token_folders
 from tamis.tokenizers import register as register_tokenizers

@@ -56,11 +56,20 @@ def test_documents_lost_between_steps_are_found() -> None:
         ledger.check_flow({"quality": "dedup"}, {})
 
 
-def test_a_drop_needs_a_reason_and_nothing_else_has_one() -> None:
+def test_a_drop_needs_a_reason_and_what_comes_in_has_none() -> None:
     with pytest.raises(ValueError, match="dropped"):
         Ledger().book("quality", "fra_Latn", "dropped", Amount(1))
-    with pytest.raises(ValueError, match="kept"):
-        Ledger().book("quality", "fra_Latn", "kept", Amount(1), "word_count")
+    with pytest.raises(ValueError, match="in"):
+        Ledger().book("quality", "fra_Latn", "in", Amount(1), "word_count")
+
+
+def test_a_step_that_sorts_what_it_keeps_balances() -> None:
+    ledger = Ledger()
+    ledger.book("buckets", "fra_Latn", "in", Amount(3, 30, 30, 9))
+    ledger.book("buckets", "fra_Latn", "kept", Amount(2, 20, 20, 5), "head")
+    ledger.book("buckets", "fra_Latn", "kept", Amount(1, 10, 10, 4), "tail")
+    ledger.check()
+    assert ledger.total("buckets", "kept").tokens == 9 and ledger.total("buckets", "kept", reason="tail").tokens == 4
 
 
 def test_batches_are_booked_by_language_and_reason() -> None:

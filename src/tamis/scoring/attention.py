@@ -46,7 +46,7 @@ def _kernel() -> Callable[..., Any] | None:
 
 def _flash_attn() -> Callable[..., Any] | None:
     try:
-        from flash_attn import flash_attn_varlen_func  # type: ignore[import-not-found]
+        from flash_attn import flash_attn_varlen_func
     except ImportError:
         return None
 
