@@ -78,6 +78,8 @@ def report(
         sys.stdout.write(assemble.as_json(view))
         return
     out = _console()
+    for alarm in view.alarms:
+        out.print(Text(alarm, style="bold red"))
     terminal.show(found.ledger, out)
     for table in terminal.budget(view, budget=budget, gpus=gpus):
         out.print(table)

@@ -5,6 +5,7 @@ import gzip
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -158,3 +159,9 @@ def test_an_empty_ledger_has_a_page(tmp_path: Path) -> None:
     from tamis.budget.ledger import Ledger
 
     assert "0 records in" in render(View(Ledger(), []))
+
+
+def test_alarms_stand_out_and_stay_text(make_view: Make, evil: str) -> None:
+    shown = render(replace(make_view(3, 9), alarms=(f"{evil} yields too little.",)))
+    assert '<ul id="alarms" role="alert"><li>&lt;script&gt;' in shown
+    assert 'role="alert"' not in render(make_view(3, 9))

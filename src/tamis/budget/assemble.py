@@ -21,6 +21,7 @@ def assemble(
     settings: Mapping[str, Any],
     problems: Sequence[tuple[str, str]] = (),
     notes: Sequence[str] = (),
+    alarms: Sequence[str] = (),
     scores: Sequence[Mapping[str, Any]] = (),
     removals: Sequence[tuple[str, int, int]] = (),
     qualities: Sequence[Mapping[str, Any]] = (),
@@ -53,14 +54,16 @@ def assemble(
         scores,
         removals,
         qualities,
+        alarms,
     )
 
 
 def as_json(view: View) -> str:
-    """Return a view's figures as JSON: languages, problems, notes, sizes of clusters, and the outlook if any."""
+    """Return a view's figures as JSON: languages, problems, alarms, notes, clusters, and the outlook if any."""
     record: dict[str, Any] = {
         "languages": [each.to_json() for each in view.yields],
         "problems": [{"name": name, "problem": problem} for name, problem in view.problems],
+        "alarms": list(view.alarms),
         "notes": list(view.notes),
         "cluster_sizes": [list(each) for each in view.clusters],
         "removals": [list(each) for each in view.removals],

@@ -47,7 +47,8 @@ class Threshold:
 class View:
     """What the page shows. `clusters` are (least copies, texts), `largest` the clusters of most copies
     as (id, copies, start of the text), `removals` (language or site, documents looked at, duplicates); `problems` are
-    (input, why it could not be read); `scores` are rows of `report/thresholds.csv`, `qualities` of `scores.parquet`."""
+    (input, why it could not be read); `alarms` are what must not be overlooked; `scores` are rows of
+    `report/thresholds.csv`, `qualities` of `scores.parquet`."""
 
     ledger: Ledger
     yields: Sequence[Yield]
@@ -64,6 +65,7 @@ class View:
     scores: Sequence[Mapping[str, Any]] = ()
     removals: Sequence[tuple[str, int, int]] = ()
     qualities: Sequence[Mapping[str, Any]] = ()
+    alarms: Sequence[str] = ()
 
 
 def render(view: View) -> str:
@@ -77,6 +79,7 @@ def render(view: View) -> str:
         vega=vega,
         script=script,
         summary=_summary(view),
+        alarms=_alarms(view.alarms),
         outlook=_outlook(view.outlook),
         problems=table("problems", "Inputs that could not be read", ("Input", "Why"), view.problems),
         has_problems="" if view.problems else "hidden",
@@ -126,6 +129,12 @@ def _summary(view: View) -> str:
     kept = sum(each.summary.kept_documents > 0 for each in view.yields)
     text = f"{records:,} records in; {documents:,} documents and {tokens:,} tokens out, in {kept} languages."
     return escape(" ".join([text, *view.notes]))
+
+
+def _alarms(alarms: Sequence[str]) -> str:
+    if not alarms:
+        return ""
+    return f'<ul id="alarms" role="alert">{"".join(f"<li>{escape(each)}</li>" for each in alarms)}</ul>'
 
 
 def _outlook(outlook: Outlook | None) -> str:
