@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 from tamis.perplexity.ngrams import open_model
 model = open_model(Path(sys.argv[1]))
-total = float(model.values.sum()) + float(model.unigrams.sum()) + int(model.keys.sum())
+total = int(model.cells.sum()) + float(model.unigrams.sum())
 print("ready", flush=True)
 sys.stdin.readline()
 """
@@ -45,9 +45,9 @@ def anonymous(pid: int) -> int:
 
 def test_eight_workers_hold_a_large_model_once(tmp_path: Path) -> None:
     slots = MODEL_BYTES // 16
-    keys, values = np.arange(slots, dtype=np.uint64), np.ones((slots, 2), np.float32)
     words = ("<unk>", "<s>", "</s>")
-    model = NgramModel(2, words, (3, slots), np.zeros((3, 2), np.float32), keys, values)
+    cells = np.arange(2 * slots, dtype=np.uint64)
+    model = NgramModel(2, words, (3, slots), np.zeros((3, 2), np.float32), cells)
     path = tmp_path / "large.ngrams"
     model.save(path)
     crew = [
