@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -82,11 +83,15 @@ class Voter:
         chances /= np.maximum(mass, LEAST_MASS)[:, None]
         chances[alone, 0] = 1.0
         chances[weak & ~alone] = 0
+        # One list of all guesses, then cut: most of what was looked at is too unlikely to make anything of.
+        kept = chances >= LEAST_CHANCE
+        counts = kept.sum(axis=1)
         answers = self.answers
-        rows = zip(seen.letters.tolist(), kinds.tolist(), found.tolist(), chances.tolist(), strict=True)
+        keys = zip(np.repeat(kinds, counts).tolist(), found[kept].tolist(), strict=True)
+        guesses = iter([(p, answers[key]) for p, key in zip(chances[kept].tolist(), keys, strict=True)])
         return [
-            Vote(letters, [(p, answers[kind, label]) for p, label in zip(ps, labels, strict=True) if p >= LEAST_CHANCE])
-            for letters, kind, labels, ps in rows
+            Vote(letters, list(islice(guesses, count)))
+            for letters, count in zip(seen.letters.tolist(), counts.tolist(), strict=True)
         ]
 
     def _guesses(self, text: str, written: str) -> list[Guess]:
