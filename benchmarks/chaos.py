@@ -520,8 +520,9 @@ def nothing(shard: Shard) -> tuple[Receipt, ...]:
 def _store() -> dict[str, object]:
     """Return what Ray's object store holds, and what it has spilled."""
     import ray
+    from ray._private import internal_api
 
-    info = ray._private.internal_api.memory_summary(stats_only=True)
+    info = internal_api.memory_summary(stats_only=True)
     total = ray.cluster_resources().get("object_store_memory", 0) - ray.available_resources().get(
         "object_store_memory", 0
     )
