@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis.text.kernel import kernel, proven_kernel
+from tamis.text.kernel import proven_kernel
 
 # U+2581, which SentencePiece writes for a space.
 _LOWER_1, _LOWER_2, _LOWER_3 = 0xE2, 0x96, 0x81
@@ -14,9 +14,10 @@ _SPACE_KIND, _SLOW_KIND = 1, 2
 _TABLE_END = 0x30000
 
 
-@kernel
+@proven_kernel
 def decode(data: Any, position: Any, end: Any) -> Any:
-    """Return (code point, length) of the character at `position`; (0xFFFD, 1) where it is not valid UTF-8."""
+    """Return (code point, length) of the character at `position`, which is before `end`, itself within the data;
+    (0xFFFD, 1) where it is not valid UTF-8. Nothing past `end` is read."""
     first = np.int64(data[position])
     if first < 0x80:
         return first, 1
@@ -32,29 +33,44 @@ def decode(data: Any, position: Any, end: Any) -> Any:
     return code, length
 
 
-@kernel
+@proven_kernel
+def _last_end(data: Any, start: Any, end: Any, kind: Any) -> Any:
+    """Return where the last character of `data[start:end]` ends that is no space, `start` where all are."""
+    while end > start:
+        at = end - 1
+        while at > start and data[at] & 0xC0 == 0x80 and end - at < 4:
+            at -= 1
+        code, length = decode(data, at, end)
+        if at + length != end or code >= _TABLE_END or kind[code] != _SPACE_KIND:
+            break
+        end = at
+    return end
+
+
+@proven_kernel
 def normalise(
     data: Any, start: Any, end: Any, starts: Any, table: Any, kind: Any, drop_selectors: Any, out: Any
 ) -> Any:
     """Write the line `data[start:end]` normalised into `out`; returns its length, or -1 where rules look at context.
 
-    `out` must hold 18 bytes for each of the line's: no character becomes longer.
+    `out` must hold 18 bytes for each of the line's: no character becomes longer. `kind` goes on to _TABLE_END, `starts`
+    one further, its entries within `table`.
     """
     while start < end:
         code, length = decode(data, start, end)
         if code >= _TABLE_END or kind[code] != _SPACE_KIND:
             break
         start += length
-    stop = start
-    position = start
-    while position < end:
-        code, length = decode(data, position, end)
-        position += length
-        if code >= _TABLE_END or kind[code] != _SPACE_KIND:
-            stop = position
+    stop = _last_end(data, start, end, kind)
     size = 0
     position = start
     while position < stop:
+        first = np.int64(data[position])
+        if first < 0x80 and starts[first + 1] - starts[first] == 1 and kind[first] != _SLOW_KIND:
+            out[size] = table[starts[first]]
+            size += 1
+            position += 1
+            continue
         code, length = decode(data, position, stop)
         if code < _TABLE_END:
             if kind[code] == _SLOW_KIND:
@@ -70,18 +86,26 @@ def normalise(
     return size
 
 
-@kernel
-def escape(data: Any, size: Any, charsmap: Any, replacements: Any, out: Any) -> Any:
+@proven_kernel
+def escape(data: Any, size: Any, charsmap: Any, replacements: Any, alone: Any, out: Any) -> Any:
     """Write `data[:size]` as SentencePiece normalises it: replacements, single spaces as U+2581, one put in front.
 
-    Returns the length; `out` must hold 3 bytes for each of the input's, the longest replacement, and 3 more.
+    Returns the length; `out` must hold 3 bytes for each of the input's, the longest replacement, and 3 more. `alone` is
+    `stands_alone(charsmap)`. That a
+    replacement lies within `replacements`, which ends with a zero, is asked each time: it comes from a file.
     """
+    known = len(replacements)
     written = 0
     position = 0
     was_space = True
     while position < size:
-        match, value = _longest(data, position, size, charsmap)
-        if match > 0:
+        byte = data[position]
+        if byte < 0x80 and alone[byte] and (position + 1 == size or data[position + 1] < 0x80):
+            match, value, length = 0, 0, 1
+        else:
+            match, value = _longest(data, position, size, charsmap)
+            _, length = decode(data, position, size)
+        if match > 0 and value < known:
             first = value
             while replacements[first] == 0x20 and was_space:
                 first += 1
@@ -96,8 +120,7 @@ def escape(data: Any, size: Any, charsmap: Any, replacements: Any, out: Any) -> 
                 was_space = replacements[first - 1] == 0x20
             position += match
             continue
-        _, length = decode(data, position, size)
-        if data[position] == 0x20:
+        if byte == 0x20:
             if not was_space:
                 written = _put(out, written, np.uint8(0x20))
             was_space = True
@@ -117,7 +140,7 @@ def escape(data: Any, size: Any, charsmap: Any, replacements: Any, out: Any) -> 
     return written
 
 
-@kernel
+@proven_kernel
 def _put(out: Any, written: Any, byte: Any) -> Any:
     if byte == 0x20:
         out[written], out[written + 1], out[written + 2] = _LOWER_1, _LOWER_2, _LOWER_3
@@ -126,11 +149,38 @@ def _put(out: Any, written: Any, byte: Any) -> Any:
     return written + 1
 
 
-@kernel
+@proven_kernel
+def stands_alone(charsmap: Any) -> Any:
+    """Return for each ASCII byte whether no rule is about it alone or begins with it and another, shape (128,), bool.
+
+    Most text is such bytes, and most rules that begin with one go on with a mark.
+    """
+    units = len(charsmap)
+    alone = np.ones(128, np.bool_)
+    if units == 0:
+        return alone
+    unit = np.int64(charsmap[0])
+    root = (unit >> 10) << ((unit & 512) >> 6)
+    for first in range(128):
+        node = root ^ first
+        if node >= units:
+            continue
+        unit = np.int64(charsmap[node])
+        if unit & 0x800000FF != first:
+            continue
+        node ^= (unit >> 10) << ((unit & 512) >> 6)
+        alone[first] = (unit >> 8) & 1 == 0
+        for second in range(1, 128):
+            if node ^ second < units and np.int64(charsmap[node ^ second]) & 0x800000FF == second:
+                alone[first] = False
+    return alone
+
+
+@proven_kernel
 def _longest(data: Any, position: Any, size: Any, charsmap: Any) -> Any:
     """Return (length, offset of its replacement) of the longest sequence of the map at `position`, (0, 0) for none.
 
-    The walk through a Darts double array, as its `commonPrefixSearch` does it.
+    The walk through a Darts double array, as its `commonPrefixSearch` does it; every node is compared with its length.
     """
     units = len(charsmap)
     found: Any = 0

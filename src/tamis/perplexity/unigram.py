@@ -134,7 +134,9 @@ def _charsmap(data: bytes) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8
     if not data:
         return np.zeros(0, np.uint32), np.zeros(0, np.uint8)
     (size,) = struct.unpack_from("<I", data)
-    return np.frombuffer(data, "<u4", size // 4, 4).copy(), np.frombuffer(data, np.uint8, offset=4 + size).copy()
+    # The zero at the end is what a kernel relies on that checks no bounds.
+    replacements = np.append(np.frombuffer(data, np.uint8, offset=4 + size), np.uint8(0))
+    return np.frombuffer(data, "<u4", size // 4, 4).copy(), replacements
 
 
 def double_array(keys: dict[bytes, int]) -> tuple[Ints, Ints, Ints]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis.perplexity.encode import decode, escape, normalise, segment
+from tamis.perplexity.encode import decode, escape, normalise, segment, stands_alone
 from tamis.perplexity.ngrams import score_line
 from tamis.text.kernel import kernel
 
@@ -37,7 +37,9 @@ def contextual(offsets: Any, data: Any, kind: Any) -> Any:
 
 
 @kernel
-def _line(data: Any, start: Any, stop: Any, ready: Any, table: Any, model: Any, plain: Any, escaped: Any) -> Any:
+def _line(
+    data: Any, start: Any, stop: Any, ready: Any, table: Any, model: Any, alone: Any, plain: Any, escaped: Any
+) -> Any:
     """Write a line as SentencePiece searches it into `escaped`; returns its length."""
     starts, replaced, kind, selectors = table
     if ready:
@@ -45,13 +47,15 @@ def _line(data: Any, start: Any, stop: Any, ready: Any, table: Any, model: Any, 
         plain[:size] = data[start:stop]
     else:
         size = normalise(data, start, stop, starts, replaced, kind, selectors, plain)
-    return escape(plain, size, model[6], model[7], escaped)
+    return escape(plain, size, model[6], model[7], alone, escaped)
 
 
 @kernel
-def _scratch() -> Any:
-    """Return the empty scratch of `_cut`: a line normalised and escaped, and what the search writes."""
+def _scratch(charsmap: Any) -> Any:
+    """Return the empty scratch of `_cut`: what is known of ASCII, a line normalised and escaped, and what the search
+    writes."""
     return (
+        stands_alone(charsmap),
         np.empty(0, np.uint8), np.empty(0, np.uint8), np.empty(0, np.float32), np.empty(0, np.int32),
         np.empty(0, np.int32), np.empty(0, np.int32),
     )  # fmt: skip
@@ -85,7 +89,7 @@ def _cut(
     Returns `out` and `scratch`, which may have grown, the new size, and how many characters no piece covers.
     """
     base, check, value, scores, unknown, unknown_score, _, _, numbers = model
-    plain, escaped, best, came, piece, ids = scratch
+    alone, plain, escaped, best, came, piece, ids = scratch
     uncovered = 0
     while start <= end:
         stop = start
@@ -93,7 +97,7 @@ def _cut(
             stop += 1
         plain = _longer(plain, _RULES_GROW * (stop - start) + 64)
         escaped = _longer(escaped, _RULES_GROW * _MAP_GROWS * (stop - start) + 64)
-        length = _line(data, start, stop, ready, table, model, plain, escaped)
+        length = _line(data, start, stop, ready, table, model, alone, plain, escaped)
         best, came = _longer(best, length + 1), _longer(came, length + 1)
         piece, ids = _longer(piece, length + 1), _longer(ids, length + 1)
         found, missed = segment(
@@ -107,7 +111,7 @@ def _cut(
         size += found + 2
         uncovered += missed
         start = stop + 1
-    return out, (plain, escaped, best, came, piece, ids), size, uncovered
+    return out, (alone, plain, escaped, best, came, piece, ids), size, uncovered
 
 
 @kernel
@@ -121,7 +125,7 @@ def score_documents(
     with each piece's word number, and an NgramModel, in the order they are unpacked here.
     """
     order, unigrams, cells, pairs = grams
-    scratch, ids = _scratch(), np.empty(1024, np.int32)
+    scratch, ids = _scratch(model[6]), np.empty(1024, np.int32)
     for row in range(len(offsets) - 1):
         ids, scratch, size, uncovered = _cut(
             data, offsets[row], offsets[row + 1], ready[row], join_lines, table, model, scratch, ids, 0
@@ -145,7 +149,7 @@ def score_documents(
 @kernel
 def encode_documents(offsets: Any, data: Any, ready: Any, join_lines: Any, table: Any, model: Any) -> Any:
     """Return the lines that are not blank as word numbers, each between <s> (1) and </s> (2); shape (tokens,)."""
-    scratch, out, size = _scratch(), np.empty(1024, np.int32), 0
+    scratch, out, size = _scratch(model[6]), np.empty(1024, np.int32), 0
     for row in range(len(offsets) - 1):
         start = size
         out, scratch, end, _ = _cut(
