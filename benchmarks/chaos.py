@@ -160,16 +160,18 @@ def kills(chance: random.Random, times: int) -> dict[str, object]:
         again = twice = 0
         while shots < times or output.exists():
             before = _committed(output)
-            process = subprocess.Popen(
-                line, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
+            with (root / "said.txt").open("wb") as said:
+                process = subprocess.Popen(line, start_new_session=True, stdout=subprocess.DEVNULL, stderr=said)
             killed = _shoot(process, chance, output, whole) if shots < times else process.wait() and 0
             shots, dead = shots + bool(killed), dead + killed
             twice += len(_repeated(output, before))
             if killed:
                 continue
             runs += 1
-            wrong += process.returncode != 0 or tree(output) != clean
+            bad = process.returncode != 0 or tree(output) != clean
+            if bad:
+                print((root / "said.txt").read_text("utf-8", "replace")[-4000:], file=sys.stderr)
+            wrong += bad
             dirty += not inspect.fsck(str(output)).clean
             shutil.rmtree(output)
         again = count.stat().st_size - judged * (runs + 1)
