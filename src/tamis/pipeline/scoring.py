@@ -7,11 +7,10 @@ Documents are judged when they are written, so that another cutoff needs no mode
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,11 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tamis.bounds import Bound
 from tamis.budget.ledger import Ledger
 from tamis.columns import put
 from tamis.errors import BooksError
 from tamis.pipeline import cutoffs
+from tamis.pipeline.arrowfiles import path_of, table_of
+from tamis.pipeline.curate import WORK_FILE, sifted_path
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.shard import Shard
@@ -55,31 +55,17 @@ SCORES = pa.schema(
         pa.field("rank", pa.float32()),
     ]
 )
-_WORK_FILE = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 def scores_path(unit: str) -> str:
     """Where the scores of a unit's survivors lie; row k there is row k of the survivors."""
-    return f"work/score/{unit}.arrow"
+    return path_of(SCORE, unit)
 
 
 def fields(options: ScoringOptions | None) -> list[pa.Field]:
     """Return the columns documents have more for being scored."""
     kinds = (pa.float32(), pa.int32(), pa.float32())
     return [] if options is None else [pa.field(*each) for each in zip(options.columns, kinds, strict=True)]
-
-
-def keys(folder: Path, bound: Callable[[str, Any], Bound]) -> dict[str, Callable[[Any], Any]]:
-    """Return how values of a recipe's [scoring] are read; `bound` reads a number or a table of them by language."""
-
-    def percent(value: Any) -> Bound:
-        # Of languages that a table does not name, everything stays.
-        return bound("scoring.keep_percent", {"default": 100.0, **value} if isinstance(value, Mapping) else value)
-
-    def model(value: Any) -> str:
-        return str(folder / str(value))
-
-    return {"model": model, "keep_percent": percent, "cutoff": lambda value: bound("scoring.cutoff", value)}
 
 
 def score_steps(options: ScoringOptions | None) -> list[str]:
@@ -123,13 +109,11 @@ class Score:
 
     def __call__(self, shard: Shard) -> tuple[Receipt, ...]:
         """Write one unit's scores; returns its receipt."""
-        from tamis.pipeline.curate import sifted_path
-
         facts = {"scored": 0, "windows": 0}
         with (
             opened(self.storage, sifted_path(shard.name)) as file,
             self.storage.create(scores_path(shard.name)) as sink,
-            pa.ipc.new_file(sink, SCORES, options=_WORK_FILE) as writer,
+            pa.ipc.new_file(sink, SCORES, options=WORK_FILE) as writer,
             alone(self.device),
         ):
             reader = pa.ipc.open_file(file)
@@ -237,8 +221,7 @@ def higher_is_better(options: ScoringOptions) -> bool:
 
 def read(storage: Storage, unit: str) -> pa.Table:
     """Return the scores of a unit, schema SCORES."""
-    with opened(storage, scores_path(unit)) as file:
-        return pa.ipc.open_file(file).read_all()
+    return table_of(storage, scores_path(unit))
 
 
 def calibration(storage: Storage, receipts: Sequence[Receipt]) -> list[dict[str, Any]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tamis.bounds import Bound, PerLanguage, plain
@@ -99,6 +101,19 @@ class ScoringOptions:
         bounds = (self.keep_percent, self.cutoff)
         kept = [None if bound is None else plain(bound) for bound in bounds]
         return {"keep_percent": kept[0], "cutoff": kept[1], "higher": self.higher_is_better, "name": self.name}
+
+
+def keys(folder: Path, bound: Callable[[str, Any], Bound]) -> dict[str, Callable[[Any], Any]]:
+    """Return how values of a recipe's [scoring] are read; `bound` reads a number or a table of them by language."""
+
+    def percent(value: Any) -> Bound:
+        # Of languages that a table does not name, everything stays.
+        return bound("scoring.keep_percent", {"default": 100.0, **value} if isinstance(value, Mapping) else value)
+
+    def model(value: Any) -> str:
+        return str(folder / str(value))
+
+    return {"model": model, "keep_percent": percent, "cutoff": lambda value: bound("scoring.cutoff", value)}
 
 
 # Columns that documents have already.
