@@ -114,16 +114,16 @@ def plan(
     table = Table(title="Plan", title_justify="left")
     for name in ("Step", "units", "done already", "to do", "to do again"):
         table.add_column(name, justify="left" if name == "Step" else "right")
-    for step in recipes.plan(manifest, output, recipe=recipe, overrides=overrides(override)):
+    steps, needs = recipes.prospect(
+        manifest, output, recipe=recipe, overrides=overrides(override), memory=recipes.size(memory) if memory else None
+    )
+    for step in steps:
         fresh = step.missing - step.stale
         table.add_row(step.step, *(str(n) for n in (step.units, step.units - step.missing, fresh, step.stale)))
     out = console()
     out.print(table)
     out.print("Token shards are cut when the documents are known.")
     _candidates(recipes.load(recipe, overrides(override)))
-    needs = recipes.forecast(
-        manifest, output, recipe=recipe, overrides=overrides(override), memory=recipes.size(memory) if memory else None
-    )
     if needs is not None:
         out.print(str(needs), soft_wrap=True)
 

@@ -18,7 +18,6 @@ from tamis.pipeline.languages import WAYS
 from tamis.pipeline.perplexity import PerplexitySettings
 from tamis.pipeline.perplexity import find as find_bundles
 from tamis.pipeline.perplexity import signals as perplexity_signals
-from tamis.pipeline.scoring import keys as scoring_keys
 from tamis.pipeline.settings import (
     ExtractSettings,
     LangidSettings,
@@ -28,6 +27,7 @@ from tamis.pipeline.settings import (
     TokenizeSettings,
 )
 from tamis.scoring.options import ScoringOptions
+from tamis.scoring.options import keys as scoring_keys
 
 if TYPE_CHECKING:
     from tamis.filters.chain import Chain
@@ -373,26 +373,27 @@ def plan(
     return Run(str(manifest), str(output), _recipe(recipe, overrides).settings(filters)).outlook()
 
 
-def forecast(
+def prospect(
     manifest: str | Path,
     output: str | Path,
     *,
     recipe: str | Path | Recipe = "default",
     overrides: Mapping[str, Any] | None = None,
     memory: int | None = None,
-) -> Forecast | None:
-    """Return what deduplication will need of disk, memory and time in `run` with the same arguments; None where the
-    recipe has none."""
+) -> tuple[list[Outlook], Forecast | None]:
+    """Return what `plan` does, and what deduplication needs (None where there is none), from one look at the input."""
     from tamis.pipeline.forecast import forecast as foretell
     from tamis.pipeline.manifest import Manifest
     from tamis.pipeline.memory import divide
     from tamis.pipeline.run import Run
 
     made = Run(str(manifest), str(output), _recipe(recipe, overrides).settings())
+    planned = made.plan()
     if made.settings.dedup is None:
-        return None
+        return made.outlook(planned), None
     share = divide(memory, available_cpus())
-    return foretell(made.plan(), Manifest(made.storage), made.settings.dedup, share.sort)
+    needs = foretell(planned, Manifest(made.storage), made.settings.dedup, share.sort)
+    return made.outlook(planned), needs
 
 
 def _recipe(recipe: str | Path | Recipe, overrides: Mapping[str, Any] | None) -> Recipe:

@@ -10,8 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tamis.budget.ledger import Ledger
 from tamis.dedup.audit import SPAN, audit
 from tamis.dedup.estimate import held
+from tamis.pipeline.alarms import alarms, faults
 from tamis.pipeline.clusters import alarm_text
 from tamis.pipeline.dedupplan import VERDICT
 from tamis.pipeline.documents import documents_path
@@ -41,6 +43,12 @@ class Audit:
             with self.storage.open(documents_path(unit)) as file:
                 for batch in pq.ParquetFile(file).iter_batches(batch_size=4096, columns=["text"]):
                     yield batch.column(0)
+
+
+def raised(ledger: Ledger, receipts: Sequence[Receipt]) -> list[str]:
+    """Return every alarm of a run as a sentence: languages that fare unlike the others, rules of a user's own that
+    failed, and what deduplication took more of than the recipe expects."""
+    return [*(f"{each}." for each in alarms(ledger)), *faults(ledger), *removal_alarms(receipts)]
 
 
 def removal_alarms(receipts: Sequence[Receipt]) -> list[str]:

@@ -14,8 +14,7 @@ from tamis.budget.ledger import Ledger, from_table
 from tamis.budget.page import View, render
 from tamis.budget.summary import LanguageSummary
 from tamis.pipeline import languages, scoring, tokens
-from tamis.pipeline.alarms import alarms, faults
-from tamis.pipeline.findings import rates, removal_alarms, residue
+from tamis.pipeline.findings import raised, rates, residue
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.storage import Storage
 from tamis.warc.manifest import Source
@@ -56,7 +55,7 @@ def report_view(
         settings=(storage.read_json(LOCK) or {}).get("settings", {}),
         problems=[(each.name, each.problem) for each in problems],
         notes=[*tokens.notes(receipts), *residue(receipts)],
-        alarms=[*(f"{each}." for each in alarms(ledger)), *faults(ledger), *removal_alarms(receipts)],
+        alarms=raised(ledger, receipts),
         removals=rates(receipts),
         scores=languages.read_report(storage),
         qualities=scoring.calibration(storage, receipts),

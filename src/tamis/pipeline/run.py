@@ -14,13 +14,12 @@ from tamis.budget.ledger import Ledger
 from tamis.errors import InputError, OutputError
 from tamis.pipeline import early, languages, origin, scoring, tokens
 from tamis.pipeline import plan as planning
-from tamis.pipeline.alarms import alarms, faults
 from tamis.pipeline.books import check, collect
 from tamis.pipeline.curate import EXTRACT, SIFT, Curate
 from tamis.pipeline.documents import DOCUMENTS, Finish
 from tamis.pipeline.duplicates import Deduplicate
 from tamis.pipeline.executor import Executor, Work
-from tamis.pipeline.findings import AUDIT, Audit, removal_alarms
+from tamis.pipeline.findings import AUDIT, Audit, raised
 from tamis.pipeline.gatekeeper import Gatekeeper, reachable
 from tamis.pipeline.healing import healed
 from tamis.pipeline.live import Live
@@ -88,9 +87,9 @@ class Run:
             raise InputError(f"None of the {len(sources)} inputs can be read: {problems}.", "Check the manifest.")
         return made
 
-    def outlook(self) -> list[Outlook]:
-        """Return what `execute` would do, without doing it."""
-        return planning.outlook(self.plan(), Manifest(self.storage))
+    def outlook(self, plan: Plan | None = None) -> list[Outlook]:
+        """Return what `execute` would do, without doing it; `plan` is that of this run, where it was made already."""
+        return planning.outlook(plan or self.plan(), Manifest(self.storage))
 
     def execute(self, executor: Executor, *, progress: Progress | None = None, clean: bool = False) -> Report:
         """Do what is missing, check the books, and publish. Returns the report."""
@@ -201,9 +200,8 @@ class Run:
         receipts = [receipt for shard in shards if (receipt := manifest.get(shard))]
         ledger = collect(receipts, self.settings)
         check(ledger, receipts, self.settings)
-        told = [*removal_alarms(receipts), *faults(ledger), *early.agreement(receipts)]
-        for alarm in [*(f"{each}." for each in alarms(ledger)), *told]:
-            log.warning("%s", alarm)
+        for told in [*raised(ledger, receipts), *early.agreement(receipts)]:
+            log.warning("%s", told)
         described = tokens.folder_files(self.settings, receipts)
         for path, data in described.items():
             self.storage.write(path, data)
