@@ -19,7 +19,7 @@ from tamis.filters.datatrove import QUALITY, Quality, pick
 from tamis.filters.families import family
 from tamis.filters.rule import OPEN, keep
 from tamis.filters.signal import Signal, register
-from tamis.filters.variants import NAMES, STOP_WORDS, TYPE, Variant
+from tamis.filters.variants import STOP_WORDS, TYPE, Variant
 from tamis.filters.walked import (
     Field,
     default_line_counts,
@@ -97,7 +97,7 @@ def _signals(variant: str, stop_words: tuple[str, ...], words: Callable[[str], l
         return {name: pick(base, QUALITY, name) for name in QUALITY}
     if variant in OLD_VARIANTS:
         whole = Signal(f"{variant}_quality", ("text",), Variant(variant, stop_words or STOP_WORDS), type=TYPE)
-        return {name: Signal(name, (whole,), Field(name)) for name in NAMES}
+        return {name: Signal(name, (whole,), Field(name)) for name in QUALITY}
     if variant != "tamis":
         raise errors.unknown("variant of gopher_quality", variant, (*VARIANTS, *OLD_VARIANTS))
     ours = (

@@ -12,20 +12,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from tamis.filters.datatrove import QUALITY
 from tamis.text.words import words as all_words
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
-NAMES = (
-    "word_count",
-    "mean_word_letters",
-    "hash_word_ratio",
-    "ellipsis_word_ratio",
-    "bullet_line_share",
-    "ellipsis_line_share",
-    "lettered_word_share",
-    "stop_word_count",
-)
-TYPE = pa.struct([pa.field(name, pa.float64()) for name in NAMES])
+TYPE = pa.struct([pa.field(name, pa.float64()) for name in QUALITY])
 _ALPHA = re.compile(r"[^\W\d_]")  # lint: variant
 
 
@@ -63,7 +54,7 @@ class Variant:
             sum(_ALPHA.search(word) is not None for word in found) / max(len(found), 1),
             stop_words,
         )
-        return dict(zip(NAMES, map(float, values), strict=True))
+        return dict(zip(QUALITY, map(float, values), strict=True))
 
 
 def _split(name: str, text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -144,8 +145,11 @@ class Extraction:
         texts = as_text([row["text"] for row in rows])
         sizes = byte_lengths(texts)
         before, after = sum(row["source_bytes"] for row in rows), int(sizes.sum())
+        kept: defaultdict[str, list[int]] = defaultdict(list)
         for row, size in zip(rows, sizes.tolist(), strict=True):
-            self.ledger.book("extract", UNDETERMINED, "kept", Amount(1, size), row.get("fallback", ""))
+            kept[row.get("fallback", "")].append(size)
+        for fallback, found in kept.items():
+            self.ledger.book("extract", UNDETERMINED, "kept", Amount(len(found), sum(found)), fallback)
         self.ledger.book("extract", UNDETERMINED, "dropped", Amount(0, before - after), "markup")
         batch = self._batch(rows, texts, sizes)
         total = Amount(len(rows), after, pc.sum(batch["chars"]).as_py(), pc.sum(batch["tokens"]).as_py())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -91,8 +91,8 @@ def train(
     Raises ConfigError where the text is too little for the vocabulary, there is no room for the 256 bytes, or weights
     name a language without text.
     """
-    if model not in _LEARN:
-        raise unknown("model", model, _LEARN)
+    if model not in _MODELS:
+        raise unknown("model", model, _MODELS)
     if vocab_size < 256 + len(special_tokens):
         raise ConfigError(
             f"A vocabulary of {vocab_size} cannot hold 256 bytes and the special tokens.", "Ask for more."
@@ -102,7 +102,7 @@ def train(
     given = _given(weights, sizes)
     quota = quotas(sizes, temperature, sample_bytes, given)
     sample = {code: draw(texts[code], quota[code], seed, times.get(code, 1)) for code in sorted(texts)}
-    tokenizer = _LEARN[model]((text for code in sorted(sample) for text in sample[code]), vocab_size, special_tokens)
+    tokenizer = _learn(model, (text for code in sorted(sample) for text in sample[code]), vocab_size, special_tokens)
     if tokenizer.get_vocab_size() < vocab_size:
         raise ConfigError(
             f"The text gave {tokenizer.get_vocab_size()} tokens of the {vocab_size} asked for.",
@@ -178,33 +178,23 @@ def draw(texts: Sequence[str], quota: int, seed: int, repeats: int = 1) -> list[
     return taken
 
 
-def _bpe(texts: Iterator[str], vocab_size: int, special_tokens: Sequence[str]) -> Tokenizer:
-    trainer = trainers.BpeTrainer(
+# The model, its trainer, and what that calls the longest token.
+_MODELS = {
+    "bpe": (models.BPE, trainers.BpeTrainer, "max_token_length"),
+    "unigram": (models.Unigram, trainers.UnigramTrainer, "max_piece_length"),
+}
+
+
+def _learn(model: str, texts: Iterator[str], vocab_size: int, special_tokens: Sequence[str]) -> Tokenizer:
+    kind, trainer_of, longest = _MODELS[model]
+    trainer = trainer_of(
         vocab_size=vocab_size,
         special_tokens=list(special_tokens),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        max_token_length=_LONGEST,
         show_progress=False,
+        **{longest: _LONGEST},
     )
-    return _learn(models.BPE(), texts, trainer)
-
-
-def _unigram(texts: Iterator[str], vocab_size: int, special_tokens: Sequence[str]) -> Tokenizer:
-    trainer = trainers.UnigramTrainer(
-        vocab_size=vocab_size,
-        special_tokens=list(special_tokens),
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        max_piece_length=_LONGEST,
-        show_progress=False,
-    )
-    return _learn(models.Unigram(), texts, trainer)
-
-
-_LEARN: dict[str, Callable[[Iterator[str], int, Sequence[str]], Tokenizer]] = {"bpe": _bpe, "unigram": _unigram}
-
-
-def _learn(model: models.Model, texts: Iterator[str], trainer: trainers.Trainer) -> Tokenizer:
-    tokenizer = Tokenizer(model)
+    tokenizer = Tokenizer(kind())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(PATTERN), behavior="isolated"),
