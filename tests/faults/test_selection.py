@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,28 +106,11 @@ def test_a_record_that_is_not_where_the_index_says_is_a_row(crawl: Path, fakecc:
 
 
 @pytest.fixture
-def bucket() -> Iterator[str]:
-    server = pytest.importorskip("moto.server")
-    peer = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    peer.start()
-    host, port = peer.get_host_and_port()
-    given = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in given.items():
-            patch.setenv(name, value)
-        import boto3
+def bucket(s3: None) -> str:
+    import boto3
 
-        # Arrow keeps one client for a bucket: no other test may use this name with another server.
-        boto3.client("s3").create_bucket(Bucket="selected")
-        yield "selected"
-    peer.stop()
+    boto3.client("s3").create_bucket(Bucket="selected")
+    return "selected"
 
 
 def test_ranges_from_s3_and_a_report_of_a_run_that_lies_there(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +19,16 @@ from tamis.pipeline.origin import NAME as INPUT
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.storage import InputFiles, Storage, filesystem
 
-server = pytest.importorskip("moto.server")
 FINGERPRINT = re.compile(rb'"fingerprint": "[0-9a-f]{16}"')
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
+def bucket(s3: None) -> str:
     """A bucket of a server on this machine, found by the environment alone."""
-    peer = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    peer.start()
-    host, port = peer.get_host_and_port()
-    given = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in given.items():
-            patch.setenv(name, value)
-        import boto3
+    import boto3
 
-        boto3.client("s3").create_bucket(Bucket="crawl")
-        yield "s3://crawl"
-    peer.stop()
+    boto3.client("s3").create_bucket(Bucket="crawl")
+    return "s3://crawl"
 
 
 def stored(folder: str) -> dict[str, bytes]:
