@@ -21,7 +21,7 @@ from tamis.pipeline.outputs import read_ledger
 from tamis.pipeline.plan import STEPS
 from tamis.pipeline.run import FOLDERS
 from tamis.pipeline.shard import Shard
-from tamis.pipeline.storage import FileEntry, Storage
+from tamis.pipeline.storage import PART, FileEntry, Storage
 
 # Of these every file is named by a receipt; `tokens/` has small JSON files beside its shards.
 _DATASET_FILES = ("dataset_info.json", "state.json")
@@ -187,6 +187,6 @@ def _receipts_of(manifest: Manifest, paths: set[str]) -> list[Shard]:
 def _is_orphan(path: str, named: set[str]) -> bool:
     folder, _, rest = path.partition("/")
     if folder not in FOLDERS or path in named or path.startswith("work/fetched/"):
-        return ".part-" in path
+        return PART.search(path) is not None
     beside = path.rpartition("/")[0] + "/"
     return not (folder == "tokens" and rest.endswith(_DATASET_FILES) and any(p.startswith(beside) for p in named))

@@ -31,7 +31,7 @@ from tamis.pipeline.plan import Outlook, Plan
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.spans import repair
-from tamis.pipeline.storage import InputFiles, Storage
+from tamis.pipeline.storage import PART, InputFiles, Storage
 from tamis.warc.gate import LocalGate
 from tamis.warc.manifest import Source, resolve, route
 
@@ -119,7 +119,9 @@ class Run:
             carrier = _Carrier(manifest, executor, progress or (lambda *_: None), live)
             plan = self._settled(plan, carrier, lock)
             shards = healed(lambda: self._carry_out(plan, carrier), manifest)
-            return self._publish(plan, manifest, shards, clean)
+            report = self._publish(plan, manifest, shards, clean)
+        self._sweep_parts()
+        return report
 
     def _settled(self, plan: Plan, carrier: _Carrier, lock: Any) -> Plan:
         """Return the plan with bounds in numbers: where they come from the run's own scores, every unit is extracted
@@ -220,6 +222,12 @@ class Run:
                     self.storage.delete(path)
         if clean:
             self.storage.delete_tree("work")
+
+    def _sweep_parts(self) -> None:
+        """Remove what drivers that were killed left half-written beside those folders. An object store has no parts."""
+        for path in [] if self.storage.remote else self.storage.list(""):
+            if PART.search(path) and path.partition("/")[0] not in FOLDERS:
+                self.storage.delete(path)
 
 
 def _extracted(sift: Shard) -> Shard:

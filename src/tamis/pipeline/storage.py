@@ -7,6 +7,7 @@ import fnmatch
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # How long a committed file may stay unseen before it counts as gone.
 LAG_S = 5.0
+# What a file is called until it is whole.
+PART = re.compile(r"\.part-[0-9a-f]{12}$")
 
 
 @dataclass(frozen=True, slots=True)
