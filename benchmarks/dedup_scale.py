@@ -42,7 +42,7 @@ from tamis.pipeline.duplicates import Deduplicate
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.shelf import Shelf
 from tamis.pipeline.storage import Storage
-from tamis.recipe import size
+from tamis.values import size
 
 UNIT_ROWS = 50_000
 WORDS = 40

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from tamis.filters.rule import keep
     from tamis.filters.signal import per_document, signal
     from tamis.pipeline.run import Report
-    from tamis.recipe import Recipe, plan, run
+    from tamis.recipe import Recipe
+    from tamis.runs import plan, run
 
 __version__ = "0.1.0"
 
@@ -27,8 +28,8 @@ _HOMES = {
     "signal": "tamis.filters.signal",
     "per_document": "tamis.filters.signal",
     "Recipe": "tamis.recipe",
-    "run": "tamis.recipe",
-    "plan": "tamis.recipe",
+    "run": "tamis.runs",
+    "plan": "tamis.runs",
     "Report": "tamis.pipeline.run",
 }
 

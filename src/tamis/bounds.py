@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from tamis.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,28 @@ def resolve(bound: Bound, languages: pa.Array | None, rows: int) -> npt.NDArray[
     table = np.array([bound.of(code) for code in encoded.dictionary.to_pylist()] + [bound.default])
     places: npt.NDArray[np.int64] = encoded.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)
     return table[places]
+
+
+def read(where: str, value: Any, resolve_language: Callable[[str], str], default: float = math.nan) -> Bound:
+    """Return the bound that a recipe gives: a number, or a table of them by language.
+
+    Codes are resolved by `resolve_language`; a table may have its own `default`. Raises ConfigError for anything else.
+    """
+    if isinstance(value, PerLanguage):
+        return value
+    if _is_number(value):
+        return float(value)
+    if not isinstance(value, Mapping) or not all(_is_number(number) for number in value.values()):
+        raise ConfigError(
+            f"{where} must be a number or a table of numbers by language, not {value!r}.",
+            "For example 50, or { default = 50, cmn_Hans = 20 }.",
+        )
+    overrides = {resolve_language(code): float(number) for code, number in value.items() if code != "default"}
+    return PerLanguage(float(value.get("default", default)), overrides)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def plain(bound: Bound) -> float | dict[str, float]:

@@ -61,11 +61,11 @@ def run(
     override: SetOption = None,
 ) -> None:
     """Turn a manifest of WARCs into documents, token shards and a ledger."""
-    from tamis import recipe as recipes
+    from tamis import runs, values
     from tamis.progress import progress
 
     with progress(Console(stderr=True), as_json=log_json) as tell:
-        report = recipes.run(
+        report = runs.run(
             manifest,
             output,
             recipe=recipe,
@@ -73,7 +73,7 @@ def run(
             workers=workers,
             address=address,
             overrides=overrides(override),
-            memory=recipes.size(memory) if memory else None,
+            memory=values.size(memory) if memory else None,
             clean=clean,
             progress=tell,
         )
@@ -110,12 +110,13 @@ def plan(
     from rich.table import Table
 
     from tamis import recipe as recipes
+    from tamis import runs, values
 
     table = Table(title="Plan", title_justify="left")
     for name in ("Step", "units", "done already", "to do", "to do again"):
         table.add_column(name, justify="left" if name == "Step" else "right")
-    steps, needs = recipes.prospect(
-        manifest, output, recipe=recipe, overrides=overrides(override), memory=recipes.size(memory) if memory else None
+    steps, needs = runs.prospect(
+        manifest, output, recipe=recipe, overrides=overrides(override), memory=values.size(memory) if memory else None
     )
     for step in steps:
         fresh = step.missing - step.stale
@@ -171,13 +172,13 @@ def demo(
     workers: WorkersOption = None,
 ) -> None:
     """Pack the bundled mini web into WARC files and run the default recipe on it."""
-    from tamis import recipe as recipes
     from tamis.demo import blocklist, pack
     from tamis.progress import progress
+    from tamis.runs import run
 
     manifest = pack(Path(output) / "crawl")
     with progress(Console(stderr=True)) as tell:
-        found = recipes.run(
+        found = run(
             manifest,
             Path(output) / "corpus",
             executor=executor,

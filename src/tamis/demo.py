@@ -37,7 +37,7 @@ def blocklist() -> Path:
 
 def compile_kernels() -> None:
     """Run the default recipe over the mini web in a scratch folder, so that every kernel is compiled and cached."""
-    from tamis.recipe import run
+    from tamis.runs import run
 
     with tempfile.TemporaryDirectory(prefix="tamis-compile-") as scratch:
         manifest = pack(Path(scratch) / "crawl")

@@ -1,4 +1,4 @@
-"""Recipes: TOML in, settings out; and the two calls everything starts with, `run` and `plan`."""
+"""Recipes: TOML in, settings out."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tamis import errors
 from tamis.bounds import PerLanguage
 from tamis.errors import ConfigError
-from tamis.pipeline.executor import Executor, available_cpus
-from tamis.pipeline.executor import load as load_executor
-from tamis.pipeline.languages import WAYS
 from tamis.pipeline.perplexity import PerplexitySettings
 from tamis.pipeline.perplexity import find as find_bundles
 from tamis.pipeline.perplexity import signals as perplexity_signals
@@ -28,12 +25,10 @@ from tamis.pipeline.settings import (
 )
 from tamis.scoring.options import ScoringOptions
 from tamis.scoring.options import keys as scoring_keys
+from tamis.values import bound, count, languages, least, parse, policies, resolve_language, size
 
 if TYPE_CHECKING:
     from tamis.filters.chain import Chain
-    from tamis.pipeline.forecast import Forecast
-    from tamis.pipeline.plan import Outlook
-    from tamis.pipeline.run import Progress, Report
 
 T = TypeVar("T")
 
@@ -52,7 +47,6 @@ SECTIONS = (
     "tokenize",
     "output",
 )
-SIZE_UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +62,8 @@ class Recipe:
 
         Raises ConfigError where a key, name, value or language is wrong, before any input is read.
         """
-        from tamis.filters.registry import build, load_module, require_languages
+        from tamis.filters.registry import load_module
+        from tamis.filters.tables import build, require_languages
 
         for key in self.tables:
             if key not in SECTIONS:
@@ -77,7 +72,7 @@ class Recipe:
             load_module(self.folder / path)
         scoring = self._perplexity()
         given = perplexity_signals(scoring) if scoring is not None else {}
-        chains = [filters] if filters is not None else build(self._filters(), _resolve_language, given)
+        chains = [filters] if filters is not None else build(self._filters(), resolve_language, given)
         langid = self._langid()
         if filters is None:
             require_languages(chains, langid.keep)
@@ -118,15 +113,15 @@ class Recipe:
         if not table:
             return None
         from tamis.filters.chain import Chain
-        from tamis.filters.registry import build
+        from tamis.filters.tables import build
 
         lists = ("domains", "urls", "substrings", "words", "soft_words")
         paths = {key: _paths(self.folder, value) for key, value in table.items() if key in lists}
-        chain = build([{"chain": "url_rules"} | table | paths], _resolve_language)[0]
+        chain = build([{"chain": "url_rules"} | table | paths], resolve_language)[0]
         return Chain(chain, name="url")
 
     def _langid(self) -> LangidSettings:
-        convert = {"keep": _languages, "at_least": _least, "confusable": _policies}
+        convert = {"keep": languages, "at_least": least, "confusable": policies}
         settings = self._section("langid", LangidSettings, convert)
         _check_languages(settings)
         return settings
@@ -151,100 +146,17 @@ class Recipe:
     def _scoring(self) -> ScoringOptions | None:
         if "scoring" not in self.tables:
             return None
-        return self._section("scoring", ScoringOptions, scoring_keys(self.folder, _bound))
+        return self._section("scoring", ScoringOptions, scoring_keys(self.folder, bound))
 
     def _bundles(self, value: Any) -> dict[str, str]:
         return find_bundles(self.folder / path for path in ([value] if isinstance(value, str) else value))
 
     def _tokenize(self) -> TokenizeSettings:
-        settings = self._section("tokenize", TokenizeSettings, {"shard_tokens": _count})
+        settings = self._section("tokenize", TokenizeSettings, {"shard_tokens": count})
         if settings.by_bucket and "perplexity" not in self.tables:
             raise ConfigError("tokenize.by_bucket is set, and nothing makes buckets.", "Add [perplexity], or unset it.")
         local = self.folder / settings.tokenizer
         return dataclasses.replace(settings, tokenizer=str(local)) if local.exists() else settings
-
-
-def parse(name: str, kind: type[T], table: Mapping[str, Any], convert: Mapping[str, Callable[[Any], Any]]) -> T:
-    """Return the dataclass `kind` filled from a recipe's table; keys are checked, values by the field's type.
-
-    Raises UnknownNameError for a key it has not, ConfigError for a value of another type.
-    """
-    hints = get_type_hints(kind)
-    names = [each.name for each in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    values = {}
-    for key, value in table.items():
-        if key not in names:
-            raise errors.unknown(f"key in [{name}]", key, names)
-        values[key] = convert[key](value) if key in convert else _typed(f"{name}.{key}", value, hints[key])
-    return kind(**values)
-
-
-# What TOML may give for a field's type; a whole number will do where a fraction is wanted.
-_ACCEPTED: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
-
-
-def _typed(where: str, value: Any, hint: Any) -> Any:
-    accepted = _ACCEPTED.get(hint)
-    if accepted and (not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool)):
-        raise ConfigError(f"{where} is {value!r}.", f"It must be of type {hint.__name__}.")
-    return float(value) if hint is float else value
-
-
-def size(value: Any) -> int:
-    """Return bytes from a number or a text such as "128MB" or "4 GiB". Raises ConfigError."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    text = str(value).strip()
-    for unit, factor in SIZE_UNITS.items():
-        number = text.removesuffix(unit).strip()
-        if text.endswith(unit) and number.replace(".", "", 1).isdigit():
-            return int(float(number) * factor)
-    raise ConfigError(f"{value!r} is not a size.", f"Give bytes, or a number with one of {', '.join(SIZE_UNITS)}.")
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{value!r} is not a number of tokens.", "Give a whole number above 0.")
-    return value
-
-
-def _bound(where: str, value: Any) -> float | PerLanguage:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, Mapping) and all(isinstance(number, (int, float)) for number in value.values()):
-        overrides = {_resolve_language(code): float(number) for code, number in value.items() if code != "default"}
-        return PerLanguage(float(value.get("default", 0.0)), overrides)
-    raise ConfigError(f"{where} is {value!r}.", "Give a number, or a table of numbers by language with a default.")
-
-
-def _least(value: Any) -> float | PerLanguage | str:
-    """A bound, or one of the ways of deriving it from the run's own scores."""
-    if not isinstance(value, str):
-        return _bound("langid.at_least", value)
-    if value not in WAYS:
-        raise errors.unknown("way of deriving langid.at_least", value, WAYS)
-    return value
-
-
-def _policies(value: Any) -> str | dict[str, str]:
-    from tamis.langid.groups import by_group
-
-    if not isinstance(value, (str, Mapping)):
-        raise ConfigError(f"langid.confusable is {value!r}.", "Give a policy, or a table of policies by group.")
-    by_group(value)
-    return value if isinstance(value, str) else dict(value)
-
-
-def _languages(value: Any) -> tuple[str, ...] | None:
-    if not isinstance(value, list) or not all(isinstance(code, str) for code in value):
-        raise ConfigError(f"langid.keep is {value!r}.", "Give a list of language codes.")
-    return tuple(dict.fromkeys(_resolve_language(code) for code in value))
-
-
-def _resolve_language(code: str) -> str:
-    from tamis.langid.codes import resolve
-
-    return resolve(code)
 
 
 def _check_languages(settings: LangidSettings) -> None:
@@ -316,85 +228,3 @@ def _set(tables: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(tables, dict):
             raise ConfigError(f"{key!r} cannot be set.", f"{section!r} is not a table.")
     tables[last] = value
-
-
-def run(
-    manifest: str | Path,
-    output: str | Path,
-    *,
-    recipe: str | Path | Recipe = "default",
-    filters: Chain | None = None,
-    executor: str | Executor = "local",
-    workers: int | None = None,
-    address: str | None = None,
-    overrides: Mapping[str, Any] | None = None,
-    memory: int | None = None,
-    clean: bool = False,
-    progress: Progress | None = None,
-) -> Report:
-    """Run a recipe over a manifest into an output folder; running the same again resumes.
-
-    `manifest` is a list of WARC paths (`.gz` or not), a WARC, WET, Parquet or JSONL file, a folder or a glob.
-    `filters` replaces the recipe's chains. `executor` is "inline", "local" or "ray", with `workers` processes or CPUs.
-    `overrides` are recipe keys such as `{"dedup.threshold": 0.7}`. `memory` in bytes is what
-    all processes on this machine may hold together, and bounds the number of workers; None: most of what there is.
-    Under Ray it holds for each node.
-    `clean` removes `work/` at the end.
-
-    Raises the errors of `tamis.errors`; `Report.complete` is False where some input could not be read.
-    """
-    from tamis.pipeline.memory import divide
-    from tamis.pipeline.run import Run
-
-    settings = _recipe(recipe, overrides).settings(filters)
-    share = divide(memory, workers or available_cpus())
-    count = workers if executor == "ray" and memory is None else share.workers
-    bound = share.worker if memory is not None else None
-    chosen = load_executor(executor, count, address, bound) if isinstance(executor, str) else executor
-    try:
-        made = Run(str(manifest), str(output), settings, memory=share.sort)
-        return made.execute(chosen, progress=progress, clean=clean)
-    finally:
-        if isinstance(executor, str):
-            chosen.close()
-
-
-def plan(
-    manifest: str | Path,
-    output: str | Path,
-    *,
-    recipe: str | Path | Recipe = "default",
-    filters: Chain | None = None,
-    overrides: Mapping[str, Any] | None = None,
-) -> list[Outlook]:
-    """Return what `run` with the same arguments would do, step by step, without doing any of it."""
-    from tamis.pipeline.run import Run
-
-    return Run(str(manifest), str(output), _recipe(recipe, overrides).settings(filters)).outlook()
-
-
-def prospect(
-    manifest: str | Path,
-    output: str | Path,
-    *,
-    recipe: str | Path | Recipe = "default",
-    overrides: Mapping[str, Any] | None = None,
-    memory: int | None = None,
-) -> tuple[list[Outlook], Forecast | None]:
-    """Return what `plan` does, and what deduplication needs (None where there is none), from one look at the input."""
-    from tamis.pipeline.forecast import forecast as foretell
-    from tamis.pipeline.manifest import Manifest
-    from tamis.pipeline.memory import divide
-    from tamis.pipeline.run import Run
-
-    made = Run(str(manifest), str(output), _recipe(recipe, overrides).settings())
-    planned = made.plan()
-    if made.settings.dedup is None:
-        return made.outlook(planned), None
-    share = divide(memory, available_cpus())
-    needs = foretell(planned, Manifest(made.storage), made.settings.dedup, share.sort)
-    return made.outlook(planned), needs
-
-
-def _recipe(recipe: str | Path | Recipe, overrides: Mapping[str, Any] | None) -> Recipe:
-    return recipe if isinstance(recipe, Recipe) else load(recipe, overrides)

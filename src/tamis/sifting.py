@@ -96,7 +96,7 @@ def resift(
     override: SetOption = None,
 ) -> None:
     """Judge the stored texts of a run anew with other bounds; refuses where WARCs would have to be read again."""
-    from tamis import recipe as recipes
+    from tamis import runs
     from tamis.budget.summary import summarise
     from tamis.budget.terminal import totals
     from tamis.pipeline import origin
@@ -107,13 +107,13 @@ def resift(
     if lock is None:
         raise OutputError(f"{output} holds no run.", "Name the output folder of `tamis run`.")
     manifest, recipe = manifest or origin.recall(storage), recipe or lock["recipe"]
-    for step in recipes.plan(manifest, output, recipe=recipe, overrides=values):
+    for step in runs.plan(manifest, output, recipe=recipe, overrides=values):
         if step.step == "extract" and step.missing:
             raise InputError(
                 f"{step.missing} of {step.units} units of {output} have no stored texts for this recipe.",
                 "Use `tamis run`, which extracts them; `work/` must not have been removed with --clean.",
             )
-    report = recipes.run(manifest, output, recipe=recipe, overrides=values)
+    report = runs.run(manifest, output, recipe=recipe, overrides=values)
     console().print(totals(report.ledger, summarise(report.ledger)))
     console().print(f"Report: {escape(str(report.output))}/report/index.html")
 

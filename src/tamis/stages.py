@@ -100,7 +100,7 @@ def filter(
 
 def filters(recipe: str | None, families: list[str]) -> list[Chain]:
     """Return the chains of a recipe, or of families at their defaults. Raises ConfigError unless one is given."""
-    from tamis.filters.registry import build
+    from tamis.filters.tables import build
     from tamis.recipe import load
 
     if (recipe is None) == (not families):
@@ -137,7 +137,7 @@ def dedup(
     from typing import cast
 
     from tamis.pipeline import stage
-    from tamis.recipe import size
+    from tamis.values import size
 
     report = stage.dedup(
         source,

@@ -77,8 +77,8 @@ def shuffle(
     shard_tokens: ShardTokensOption = 100_000_000,
 ) -> None:
     """Shuffle each folder's documents or samples globally, in two passes."""
-    from tamis.recipe import size
     from tamis.tokenize.shuffle import shuffle as shuffled
+    from tamis.values import size
 
     for folder, target in folders(source, out):
         state = shuffled(folder, target, seed=seed, memory=size(memory), shard_tokens=shard_tokens)

@@ -96,9 +96,9 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace OUT's tokenizer if there is one")] = False,
 ) -> None:
     """Train a byte-level tokenizer on texts balanced between languages, and print what each language costs."""
-    from tamis.recipe import size
     from tamis.tokenize.compare import read_texts
     from tamis.tokenize.train import train as learn
+    from tamis.values import size
 
     if (output / "tokenizer.json").exists() and not overwrite:
         raise ConfigError(f"{output} holds a tokenizer already.", "Name a new folder, or add --overwrite.")

@@ -112,7 +112,7 @@ def lm(
     from tamis.langid.codes import resolve
     from tamis.perplexity.normalise import PRESETS
     from tamis.perplexity.training import Training, train
-    from tamis.recipe import size
+    from tamis.values import size
 
     if normaliser not in PRESETS:
         raise unknown("normaliser", normaliser, PRESETS)

@@ -6,7 +6,7 @@ import pytest
 
 from tamis.errors import ConfigError
 from tamis.filters import build, gopher_quality
-from tamis.filters.registry import require_languages
+from tamis.filters.tables import require_languages
 
 
 def test_default_variants_know_every_language() -> None:

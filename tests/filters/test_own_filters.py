@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tamis import Chain, keep, per_document, recipe
-from tamis.filters import registry
+from tamis import Chain, keep, per_document, recipe, runs
+from tamis.filters import build, registry
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "filters.md"
 SECTION = DOCS.read_text("utf-8").partition("## Filters of your own")[2].partition("\n## ")[0]
@@ -61,7 +61,7 @@ def test_the_documented_family_is_found_by_its_entry_point() -> None:
     defined(BLOCKS[0])
     try:
         defined(BLOCKS[4])
-        (chain,) = registry.build([{"chain": "calm", "max_exclamations": {"default": 0.02, "deu_Latn": 0.5}}])
+        (chain,) = build([{"chain": "calm", "max_exclamations": {"default": 0.02, "deu_Latn": 0.5}}])
     finally:
         registry._CHAINS.pop("calm", None)
     assert chain(batch("Quiet here.", "Loud! Loud!")).kept["text"].to_pylist() == ["Quiet here."]
@@ -82,7 +82,7 @@ def test_an_exception_costs_a_run_one_document_and_the_run_says_so(
     (tmp_path / "docs.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
     chain = Chain(keep(town_is_known, at_least=1), name="mine")
     with caplog.at_level(logging.WARNING):
-        report = recipe.run(tmp_path / "docs.jsonl", tmp_path / "out", filters=chain, executor="inline",
+        report = runs.run(tmp_path / "docs.jsonl", tmp_path / "out", filters=chain, executor="inline",
                             overrides={"langid.at_least": 0.0})  # fmt: skip
     assert "'town_is_known' raised on 1 documents at step 'mine'" in caplog.text
     assert "raised on 1 documents" in (tmp_path / "out" / "report" / "index.html").read_text("utf-8")

@@ -23,7 +23,7 @@ from tamis.budget.ledger import Amount, Ledger
 from tamis.extract.native.corpus import Lesson, read_lessons
 from tamis.extract.native.extractor import extract_bytes
 from tamis.pipeline.alarms import alarms
-from tamis.recipe import run
+from tamis.runs import run
 from tamis.text.stopwords import stop_words
 from tamis.text.words import words
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tamis
+from tamis import runs
 from tamis.dedup.minhash import sign, signature_schema
 from tamis.dedup.options import DedupOptions
 from tamis.errors import InputError, OutputError
@@ -370,7 +371,7 @@ def test_a_run_against_another_keeps_what_both_at_once_would(miniweb: Path, tmp_
     tamis.run(miniweb.parent / "b.paths", moved, recipe=tmp_path / "a.toml", executor="inline")
     later = tamis.plan(miniweb.parent / "b.paths", tmp_path / "b", **again)
     assert {step.step for step in later if step.missing} >= {"pair", "verdict", "documents"}
-    _, told = tamis.recipe.prospect(miniweb, tmp_path / "all", recipe=tmp_path / "all.toml")
+    _, told = runs.prospect(miniweb, tmp_path / "all", recipe=tmp_path / "all.toml")
     assert told is not None
     assert told.counted == told.units
     assert told.documents == sum(len(rows) for rows in [kept["all"]]) + _removed(tmp_path / "all")

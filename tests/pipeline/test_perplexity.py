@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tamis import recipe
+from tamis import recipe, run
 from tamis.budget.buckets import buckets
 from tamis.budget.ledger import Amount
 from tamis.errors import ConfigError, MissingExtraError, UnknownNameError
@@ -61,7 +61,7 @@ def test_a_run_has_buckets_and_their_tokens(bundles, tmp_path):
     lines = [json.dumps({"id": str(n), "text": " ".join([text] * 4)}) for n, text in enumerate(texts)]
     (tmp_path / "in.jsonl").write_text("\n".join(lines), "utf-8")
     tables = {"perplexity": {"bundles": str(bundles)}}
-    recipe.run(tmp_path / "in.jsonl", tmp_path / "out", recipe=recipe.Recipe("x", tables), executor="inline")
+    run(tmp_path / "in.jsonl", tmp_path / "out", recipe=recipe.Recipe("x", tables), executor="inline")
     rows = [
         row
         for path in sorted((tmp_path / "out/documents").glob("*.parquet"))

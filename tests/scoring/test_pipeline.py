@@ -15,7 +15,8 @@ import pytest
 
 from tamis.errors import ConfigError
 from tamis.pipeline.manifest import parse
-from tamis.recipe import Recipe, run
+from tamis.recipe import Recipe
+from tamis.runs import run
 from tamis.scoring.examples import gather
 from tamis.scoring.fasttext_train import Fit
 from tamis.scoring.training import Training, train
@@ -115,7 +116,8 @@ def test_the_driver_never_loads_torch(work: Path, zoo: Callable[[str], Path], tm
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from tamis.recipe import Recipe, run\n"
+        "from tamis.recipe import Recipe\n"
+        "from tamis.runs import run\n"
         f"scoring = {{'model': {str(zoo('bert'))!r}, 'keep_percent': 50, 'batch_tokens': 4096}}\n"
         "recipe = Recipe('neural', {'scoring': scoring}, Path('/'))\n"
         f"run({str(work / 'in.jsonl')!r}, {str(tmp_path / 'out')!r}, recipe=recipe, executor='inline')\n"

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tamis import recipe, tokens
+from tamis import recipe, run, tokens
 from tamis.errors import ConfigError
 from tamis.perplexity.training import Training, train
 from tamis.tokenize.dataset import recount
@@ -30,7 +30,7 @@ def test_a_run_writes_each_bucket_apart(tmp_path):
     (tmp_path / "in.jsonl").write_text("\n".join(lines), "utf-8")
     tables = {"perplexity": {"bundles": str(tmp_path / "lm")}, "tokenize": {"by_bucket": True, "shard_tokens": 300}}
     for at_once in (tables, tables | {"tokenize": {"shard_tokens": 300}}):
-        recipe.run(tmp_path / "in.jsonl", tmp_path / "out", recipe=recipe.Recipe("x", at_once), executor="inline")
+        run(tmp_path / "in.jsonl", tmp_path / "out", recipe=recipe.Recipe("x", at_once), executor="inline")
         rows = {}
         for path in (tmp_path / "out/documents").glob("*.parquet"):
             rows |= {row["id"]: row for row in pq.read_table(path).to_pylist()}
@@ -39,7 +39,7 @@ def test_a_run_writes_each_bucket_apart(tmp_path):
         assert data.tokens == sum(row["tokens"] for row in rows.values())
     # The second run, without buckets, took the folders of the first away.
     assert not list((tmp_path / "out/tokens").glob("*/*/state.json"))
-    recipe.run(tmp_path / "in.jsonl", tmp_path / "out", recipe=recipe.Recipe("x", tables), executor="inline")
+    run(tmp_path / "in.jsonl", tmp_path / "out", recipe=recipe.Recipe("x", tables), executor="inline")
     found = sorted(path.parent for path in (tmp_path / "out/tokens").rglob("state.json"))
     assert len({folder.name for folder in found if folder.parent.name == "eng_Latn"}) > 1
     for folder in found:

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from tamis.filters.pii import pii_masking
     from tamis.filters.redpajama import redpajama_signals
     from tamis.filters.refinedweb import refinedweb_lines
-    from tamis.filters.registry import build, chains, load_module
+    from tamis.filters.registry import chains, load_module
     from tamis.filters.repetition import gopher_repetition
     from tamis.filters.rewrites import Rewrite, Rewritten, rewrite
     from tamis.filters.rule import Rule, keep
     from tamis.filters.signal import Signal, column, per_document, signals
+    from tamis.filters.tables import build
     from tamis.filters.url import url_rules
 
 # Families bring compiled kernels, so every name is loaded when first used.
@@ -35,7 +36,7 @@ _HOMES = {
     "sift": "chain",
     "Sifted": "chain",
     "family": "families",
-    "build": "registry",
+    "build": "tables",
     "chains": "registry",
     "load_module": "registry",
     "Rewrite": "rewrites",
