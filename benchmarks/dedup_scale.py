@@ -36,7 +36,7 @@ from tamis.dedup.estimate import Workload, estimate, probe
 from tamis.dedup.minhash import sign, signature_schema
 from tamis.dedup.options import DedupOptions
 from tamis.dedup.shingle import mix
-from tamis.pipeline.curate import WORK_FILE, signatures_path
+from tamis.pipeline.arrowfiles import WORK_FILE, signatures_path
 from tamis.pipeline.dedupplan import plan_groups, plan_parts, plan_shards
 from tamis.pipeline.duplicates import Deduplicate
 from tamis.pipeline.shard import Shard

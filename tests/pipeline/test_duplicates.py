@@ -18,8 +18,7 @@ from tamis import runs
 from tamis.dedup.minhash import sign, signature_schema
 from tamis.dedup.options import DedupOptions
 from tamis.errors import InputError, OutputError
-from tamis.pipeline.arrowfiles import verdicts_path
-from tamis.pipeline.curate import sifted_path, signatures_path
+from tamis.pipeline.arrowfiles import sifted_path, signatures_path, verdicts_path
 from tamis.pipeline.dedupplan import plan_shards
 from tamis.pipeline.duplicates import (
     PROVENANCE,

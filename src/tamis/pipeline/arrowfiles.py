@@ -1,4 +1,4 @@
-"""Arrow files between the dedup steps: where each lies, written in batches, read back as they were committed."""
+"""Arrow files between steps: where each lies, written in batches, read back as they were committed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,26 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from tamis.pipeline.curate import WORK_FILE
 from tamis.pipeline.storage import FileEntry, Storage
 from tamis.pipeline.verified import opened
+
+# Fast to write, and its batches are decompressed one by one when rows are fetched for verification.
+WORK_FILE = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+def extracted_path(unit: str) -> str:
+    """Where a unit's extracted texts lie."""
+    return path_of("extract", unit)
+
+
+def sifted_path(unit: str) -> str:
+    """Where a unit's survivors lie."""
+    return path_of("sift", unit)
+
+
+def signatures_path(unit: str) -> str:
+    """Where the signatures of a unit's survivors lie; row k there is row k of the survivors."""
+    return f"signatures/{unit}.arrow"
 
 
 def path_of(step: str, shard: str) -> str:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from tamis.budget.ledger import Ledger
 from tamis.dedup.minhash import sign, signature_schema
 from tamis.pipeline import extraction
+from tamis.pipeline.arrowfiles import WORK_FILE, extracted_path, sifted_path, signatures_path
 from tamis.pipeline.care import DIED, MEMORY, Care, Suspect
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.extraction import Extraction
@@ -28,24 +29,6 @@ from tamis.schema import EXTRACTED
 
 EXTRACT = "extract"
 SIFT = "sift"
-
-# Fast to write, and its batches are decompressed one by one when rows are fetched for verification.
-WORK_FILE = pa.ipc.IpcWriteOptions(compression="lz4")
-
-
-def extracted_path(unit: str) -> str:
-    """Where a unit's extracted texts lie."""
-    return f"work/extract/{unit}.arrow"
-
-
-def sifted_path(unit: str) -> str:
-    """Where a unit's survivors lie."""
-    return f"work/sift/{unit}.arrow"
-
-
-def signatures_path(unit: str) -> str:
-    """Where the signatures of a unit's survivors lie; row k there is row k of the survivors."""
-    return f"signatures/{unit}.arrow"
 
 
 @dataclass(frozen=True)

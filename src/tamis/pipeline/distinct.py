@@ -10,8 +10,7 @@ import pyarrow as pa
 from tamis.budget.ledger import Ledger
 from tamis.dedup.minhash import sign, signature_schema
 from tamis.dedup.options import DedupOptions
-from tamis.pipeline.arrowfiles import verdicts_path
-from tamis.pipeline.curate import WORK_FILE, sifted_path, signatures_path
+from tamis.pipeline.arrowfiles import WORK_FILE, sifted_path, signatures_path, verdicts_path
 from tamis.pipeline.dedupplan import plan_shards
 from tamis.pipeline.documents import DOCUMENTS, Finish
 from tamis.pipeline.drops import Drops

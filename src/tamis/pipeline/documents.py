@@ -16,7 +16,7 @@ from tamis.columns import cut as cut_batch
 from tamis.columns import put
 from tamis.perplexity.reference import ALL
 from tamis.pipeline import scoring
-from tamis.pipeline.curate import sifted_path
+from tamis.pipeline.arrowfiles import sifted_path
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.perplexity import BUCKET, book, bucket_tokens

@@ -28,9 +28,17 @@ from tamis.dedup.ranking import priorities, rank_column
 from tamis.dedup.regroup import Regrouped, regroup, shingle_sets
 from tamis.dedup.urls import url_keys
 from tamis.dedup.verdicts import resolve
-from tamis.pipeline.arrowfiles import batches_of, path_of, table_of, verdicts_path, write_file
+from tamis.pipeline.arrowfiles import (
+    WORK_FILE,
+    batches_of,
+    path_of,
+    sifted_path,
+    signatures_path,
+    table_of,
+    verdicts_path,
+    write_file,
+)
 from tamis.pipeline.clusters import Reads, found_clusters
-from tamis.pipeline.curate import WORK_FILE, sifted_path, signatures_path
 from tamis.pipeline.dedupplan import CLUSTER, COMMON, COUNT, EXACT, PAIR, REGROUP, RESOLVE, VERDICT
 from tamis.pipeline.documents import VERDICTS
 from tamis.pipeline.manifest import Receipt

@@ -17,8 +17,7 @@ from tamis.dedup.estimate import held
 from tamis.dedup.lines import COUNTED, Keys, common_lines, counted_lines, cut_lines
 from tamis.dedup.options import DedupOptions, LineOptions
 from tamis.pipeline import models
-from tamis.pipeline.arrowfiles import batches_of, path_of, verdicts_path, write_file
-from tamis.pipeline.curate import sifted_path
+from tamis.pipeline.arrowfiles import batches_of, path_of, sifted_path, verdicts_path, write_file
 from tamis.pipeline.dedupplan import COUNT
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.settings import Settings

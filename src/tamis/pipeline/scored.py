@@ -15,7 +15,7 @@ import pyarrow as pa
 from tamis.budget.ledger import Ledger
 from tamis.columns import put
 from tamis.pipeline import cutoffs, scoring, tables
-from tamis.pipeline.curate import WORK_FILE
+from tamis.pipeline.arrowfiles import WORK_FILE
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.inbox import Given
 from tamis.pipeline.placement import settle_here

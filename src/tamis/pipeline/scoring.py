@@ -23,8 +23,7 @@ from tamis.budget.ledger import Ledger
 from tamis.columns import put
 from tamis.errors import BooksError
 from tamis.pipeline import cutoffs
-from tamis.pipeline.arrowfiles import path_of, table_of
-from tamis.pipeline.curate import WORK_FILE, sifted_path
+from tamis.pipeline.arrowfiles import WORK_FILE, path_of, sifted_path, table_of
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.shard import Shard

@@ -15,7 +15,8 @@ from tamis.dedup.documents import Docs, units_of
 from tamis.dedup.minhash import SIGNATURE
 from tamis.dedup.options import DedupOptions
 from tamis.errors import InputError
-from tamis.pipeline.curate import SIFT, signatures_path
+from tamis.pipeline.arrowfiles import signatures_path
+from tamis.pipeline.curate import SIFT
 from tamis.pipeline.manifest import NAME
 from tamis.pipeline.step import digest
 from tamis.pipeline.storage import Storage

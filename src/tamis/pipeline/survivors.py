@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from tamis.dedup.documents import Docs, rows_of, units_of
 from tamis.errors import ConfigError
+from tamis.pipeline.arrowfiles import sifted_path
 from tamis.pipeline.carry import REST
-from tamis.pipeline.curate import sifted_path
 from tamis.pipeline.storage import Storage
 from tamis.pipeline.verified import opened
 
