@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tamis import errors
 from tamis.bounds import PerLanguage
 from tamis.errors import ConfigError
-from tamis.pipeline.perplexity import PerplexitySettings
+from tamis.perplexity.options import PerplexityOptions
 from tamis.pipeline.perplexity import find as find_bundles
 from tamis.pipeline.perplexity import signals as perplexity_signals
 from tamis.pipeline.settings import (
@@ -136,12 +136,12 @@ class Recipe:
 
         return self._section("dedup", DedupOptions, {"lines": lines}) if "dedup" in self.tables else None
 
-    def _perplexity(self) -> PerplexitySettings | None:
+    def _perplexity(self) -> PerplexityOptions | None:
         if "perplexity" not in self.tables:
             return None
         if "bundles" not in self._table("perplexity"):
             raise ConfigError("[perplexity] names no bundles.", "Give bundles = a folder, or a list of folders.")
-        return self._section("perplexity", PerplexitySettings, {"bundles": self._bundles})
+        return self._section("perplexity", PerplexityOptions, {"bundles": self._bundles})
 
     def _scoring(self) -> ScoringOptions | None:
         if "scoring" not in self.tables:

@@ -16,7 +16,8 @@ BLOCKED = """
 import json, sys
 sys.modules["kenlm"] = sys.modules["sentencepiece"] = None
 from tamis.perplexity.bundle import load
-from tamis.pipeline.perplexity import PerplexitySettings, find
+from tamis.perplexity.options import PerplexityOptions
+from tamis.pipeline.perplexity import find
 found = load(sys.argv[1])
 scores = found.scorer.score(json.loads(sys.stdin.read()))
 assert find([__import__("pathlib").Path(sys.argv[1])])

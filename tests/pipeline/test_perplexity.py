@@ -16,10 +16,10 @@ from tamis.budget.ledger import Amount
 from tamis.errors import ConfigError, MissingExtraError, UnknownNameError
 from tamis.filters import Chain, keep
 from tamis.perplexity import bundle
+from tamis.perplexity.options import PerplexityOptions
 from tamis.perplexity.training import Training, train
 from tamis.pipeline import perplexity
 from tamis.pipeline.outputs import read_ledger
-from tamis.pipeline.perplexity import PerplexitySettings
 from tamis.pipeline.storage import Storage
 
 pytest.importorskip("sentencepiece")
@@ -47,7 +47,7 @@ def batch(texts, languages):
 
 
 def test_buckets_by_language(bundles):
-    settings = PerplexitySettings(perplexity.find([bundles]), min_tokens=4)
+    settings = PerplexityOptions(perplexity.find([bundles]), min_tokens=4)
     texts = [ENGLISH[3], "zq zq xj 9 qqq vv", "Bonjour tout le monde.", "a"]
     found = perplexity.score(batch(texts, ["eng_Latn", "eng_Latn", "fra_Latn", "eng_Latn"]), settings)
     assert found.column("bucket").to_pylist()[1:] == ["tail", "all", None]
@@ -103,7 +103,7 @@ def test_scores_are_signals_for_rules_of_ones_own(bundles, tmp_path):
     chain = recipe.Recipe("x", given | {"filters": [bounds]}).settings().filters[0]
     assert chain(batch(texts[:3], codes[:3])).kept.column("text").to_pylist() == [texts[0], texts[2]]
     assert cloudpickle.loads(cloudpickle.dumps(chain)).fingerprint == chain.fingerprint
-    named = perplexity.signals(PerplexitySettings(perplexity.find([bundles]), min_tokens=4))
+    named = perplexity.signals(PerplexityOptions(perplexity.find([bundles]), min_tokens=4))
     mine = Chain(keep(named["bits_per_byte"], at_most=4), keep(named["perplexity"], at_most=500), name="mine")
     kept = mine(batch(texts, codes)).kept
     assert kept.column("text").to_pylist() == [texts[0]] and kept.column("perplexity")[0].as_py() > 1
@@ -118,7 +118,7 @@ def test_ccnet_files_score_in_a_run(bundles, tmp_path):
     shutil.copy(tmp_path / "made/pieces.model", tmp_path / "ccnet/en.sp.model")
     found = perplexity.find([tmp_path / "ccnet"])
     assert found == {"eng_Latn": str(tmp_path / "ccnet/en")}
-    before = PerplexitySettings(found, min_tokens=4)
+    before = PerplexityOptions(found, min_tokens=4)
     bare = perplexity.score(batch(ENGLISH[:2], ["eng_Latn"] * 2), before)
     assert bare.column("bucket").to_pylist() == ["all", "all"] and bare.column("perplexity")[0].as_py() > 1
     bundle.load_ccnet.cache_clear()
@@ -144,8 +144,8 @@ def test_wrong_settings_are_errors_before_any_input(bundles, tmp_path):
     with pytest.raises(ConfigError, match="no perplexity bundle"):
         perplexity.find([tmp_path])
     with pytest.raises(UnknownNameError, match="bits"):
-        PerplexitySettings({}, variant="bits")
+        PerplexityOptions({}, variant="bits")
     with pytest.raises(ConfigError, match="percents"):
-        PerplexitySettings({}, head_below=70)
+        PerplexityOptions({}, head_below=70)
     with pytest.raises(ConfigError, match="names no bundles"):
         recipe.Recipe("x", {"perplexity": {}}).settings()

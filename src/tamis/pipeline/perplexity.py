@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tamis import errors
 from tamis.budget.ledger import Ledger
 from tamis.columns import put
 from tamis.errors import ConfigError
 from tamis.filters.signal import Signal
-from tamis.perplexity.reference import ALL, CCNET, COMBINED, CUTS, VARIANTS, Doubles, buckets
+from tamis.perplexity.options import PerplexityOptions
+from tamis.perplexity.reference import ALL, CCNET, Doubles, buckets
 
 if TYPE_CHECKING:
     from tamis.perplexity.bundle import Bundle
@@ -39,43 +39,6 @@ COLUMNS = (
     pa.field("perplexity_percentile", pa.float64()),
     pa.field(BUCKET, pa.large_string()),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PerplexitySettings:
-    """Which bundle scores which language, and how its scores are cut.
-
-    `bundles` are folders by language; for CCNet's models, folders and their code there. `variant` is the score whose
-    percentile decides the bucket (CCNet's models have "ccnet" alone): head below `head_below`, middle below
-    `middle_below`, tail from there on. Documents under `min_tokens` pieces have no score.
-    """
-
-    bundles: Mapping[str, str]
-    variant: str = COMBINED
-    head_below: float = CUTS[0]
-    middle_below: float = CUTS[1]
-    min_tokens: int = 10
-
-    def __post_init__(self) -> None:
-        if self.variant not in VARIANTS:
-            raise errors.unknown("perplexity variant", self.variant, VARIANTS)
-        if not 0 < self.head_below < self.middle_below < 100:
-            raise ConfigError(
-                f"perplexity.head_below is {self.head_below}, middle_below {self.middle_below}.",
-                "They are percents, the first below the second.",
-            )
-
-    def options(self) -> dict[str, Any]:
-        """Return what the scores depend on, as JSON holds it: the bundles by checksum, wherever they lie."""
-        sums = {code: _checksum(Path(self.bundles[code])) for code in sorted(self.bundles)}
-        cuts = [self.head_below, self.middle_below]
-        return {"bundles": sums, "variant": self.variant, "cuts": cuts, "min_tokens": self.min_tokens}
-
-
-def _checksum(path: Path) -> str:
-    from tamis.perplexity.bundle import ccnet_checksum, read_manifest
-
-    return str(read_manifest(path)["checksum"]) if path.is_dir() else ccnet_checksum(path.parent, path.name)
 
 
 def find(folders: Iterable[Path]) -> dict[str, str]:
@@ -116,7 +79,7 @@ def _open(path: str, language: str) -> Bundle:
     return load(path) if folder.is_dir() else load_ccnet(folder.parent, folder.name, language)
 
 
-def measure(texts: pa.Array, languages: pa.Array, settings: PerplexitySettings) -> dict[str, Doubles]:
+def measure(texts: pa.Array, languages: pa.Array, settings: PerplexityOptions) -> dict[str, Doubles]:
     """Return the numeric COLUMNS of documents by name, and `perplexity_bucket`: 0 head, 1 middle, 2 tail, −1 without
     a place.
 
@@ -138,7 +101,7 @@ def measure(texts: pa.Array, languages: pa.Array, settings: PerplexitySettings) 
     return found | {SIGNALS[3]: np.where(np.isnan(places), -1.0, cuts)}
 
 
-def score(batch: pa.RecordBatch, settings: PerplexitySettings) -> pa.RecordBatch:
+def score(batch: pa.RecordBatch, settings: PerplexityOptions) -> pa.RecordBatch:
     """Return the batch with COLUMNS set; all of a language without a bundle are null but the bucket, `all`."""
     languages = batch.column("language")
     found = measure(batch.column("text"), languages, settings)
@@ -151,11 +114,11 @@ def score(batch: pa.RecordBatch, settings: PerplexitySettings) -> pa.RecordBatch
     return put(batch, BUCKET, pa.array(names, pa.large_string()))
 
 
-def _cuts(settings: PerplexitySettings) -> tuple[float, float]:
+def _cuts(settings: PerplexityOptions) -> tuple[float, float]:
     return settings.head_below, settings.middle_below
 
 
-def signals(settings: PerplexitySettings) -> dict[str, Signal]:
+def signals(settings: PerplexityOptions) -> dict[str, Signal]:
     """Return the signals of SIGNALS by name, for chains of one's own: `keep(signals(settings)["perplexity"], …)`.
 
     All four of a batch are measured in one go. A bound drops what is NaN, which is every document without a bundle:
@@ -168,7 +131,7 @@ def signals(settings: PerplexitySettings) -> dict[str, Signal]:
 
 @dataclass(frozen=True)
 class _Measured:
-    settings: PerplexitySettings
+    settings: PerplexityOptions
     options: Any = None  # what the definition of a chain depends on beside the paths: the checksums of the bundles
 
     def __post_init__(self) -> None:

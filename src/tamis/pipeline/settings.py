@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tamis.bounds import Bound, plain
-from tamis.pipeline.perplexity import PerplexitySettings
+from tamis.perplexity.options import PerplexityOptions
 from tamis.scoring.options import ScoringOptions
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Settings:
     dedup: DedupOptions | None
     tokenize: TokenizeSettings
     output: OutputSettings
-    perplexity: PerplexitySettings | None = None
+    perplexity: PerplexityOptions | None = None
     scoring: ScoringOptions | None = None
 
     def language_options(self) -> dict[str, Any]:
