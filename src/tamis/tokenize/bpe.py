@@ -40,7 +40,7 @@ from tamis.tokenize.remember import (
 )
 from tamis.tokenize.split import Bytes, next_end, recognise
 from tamis.tokenize.trie import FIELD, Trie
-from tamis.tokenize.unchecked import Words, aligned, overlapping_words, text_within, unchecked
+from tamis.tokenize.unchecked import Words, aligned, overlapping_words, prefetch, text_within, unchecked
 from tamis.tokenize.vocabulary import Tables, find_token, tables
 
 CALL_BYTES = 1 << 20  # text per kernel call: bounds the id buffer to four times as much
@@ -110,11 +110,11 @@ def encode_texts(
     flags, masks, letters, first, pairs, merged, ids, proofs, spelt, offsets, whole = tables
     trie, left, right, shape, filter_ = proofs
     ends, lines = np.empty(AHEAD, np.int64), np.empty(AHEAD, np.int64)
-    keys = np.empty((AHEAD, 3), np.int64)
+    keys = np.empty((AHEAD, 2), np.int64)
     scratch, work = np.empty(64, np.int32), np.empty((3, SCAN_LIMIT), np.int32)
     rows, row, ahead, keeps = len(bounds) - 1, 0, 0, len(out) > 0
     total, before, at, front = 0, 0, bounds[0], bounds[0]
-    c = d = line = 0
+    a = b = c = d = line = 0
     while front < bounds[rows]:
         found = 0
         while found < AHEAD and front < bounds[rows]:
@@ -129,7 +129,12 @@ def encode_texts(
             if size <= SHORT_BYTES:
                 keys[place, 0], keys[place, 1] = short_key(data, words, masks, start, size)
                 lines[place] = short_line(keys[place, 0], keys[place, 1], short)
-                keys[place, 2] = short[lines[place]]  # the line is on its way
+                prefetch(short, lines[place])
+            elif size <= WIDE_BYTES:
+                a, b, c, d = wide_key(data, words, masks, start, size)
+                lines[place] = wide_line(a, b, c, d, wide)
+                prefetch(wide, lines[place])
+                prefetch(wide, lines[place] ^ 8)
             start = ends[place]
         for place in range(found):
             while at >= bounds[row + 1]:
@@ -156,7 +161,7 @@ def encode_texts(
                     continue
             if size <= WIDE_BYTES:
                 a, b, c, d = wide_key(data, words, masks, at, size)
-                line = wide_line(a, b, c, d, wide)
+                line = wide_line(a, b, c, d, wide) if size <= SHORT_BYTES else int(lines[place])
                 known = find_wide(wide, line, a, b, c, d)
                 if known >= 0:
                     total += give_wide(wide, known, out, total)

@@ -1,4 +1,4 @@
-"""Kernels without bounds checks, each of which says what proves its indices; and the check they all rest on.
+"""Kernels without bounds checks, each of which says what proves its indices; the check they all rest on; prefetching.
 
 `NUMBA_BOUNDSCHECK=1` puts the checks back, and a test runs the kernels so on damaged text.
 """
@@ -12,6 +12,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.extending import intrinsic, overload
 from numpy.lib.stride_tricks import as_strided
 
 from tamis.columns import Bytes, Offsets, text_buffers
@@ -45,3 +48,33 @@ def aligned(size: int) -> Words:
     block = np.zeros(size + 8, np.int64)
     start = -(block.ctypes.data // 8) % 8
     return block[start : start + size]
+
+
+def prefetch(array: Words, at: int) -> None:
+    """Ask for the cache line that holds `array[at]` and wait for nothing; interpreted, it does nothing."""
+
+
+def _prefetch_type(typing: Any, array: Any, at: Any) -> Any:
+    """Return the signature and the code of one prefetch instruction: for reading, near, of data."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        start = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        place = builder.bitcast(builder.gep(start, [arguments[1]]), ir.IntType(8).as_pointer())
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
+        ask = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
+        builder.call(ask, [place, ir.Constant(word, 0), ir.Constant(word, 3), ir.Constant(word, 1)])
+        return context.get_dummy_value()
+
+    return types.void(array, at), code
+
+
+_prefetch: Any = intrinsic(_prefetch_type)
+
+
+@overload(prefetch)
+def _compiled_prefetch(array: Any, at: Any) -> Callable[[Any, Any], None]:
+    def ask(array: Any, at: Any) -> None:
+        _prefetch(array, at)
+
+    return ask
