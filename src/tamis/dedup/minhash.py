@@ -8,6 +8,7 @@ datatrove needs a dozen, and all 64 bits are kept. The tests hold its S-curve to
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -92,8 +93,20 @@ def band_keys(minima: Hashes, options: DedupOptions) -> Hashes:
     return out
 
 
-def sign(texts: pa.LargeStringArray, options: DedupOptions) -> pa.RecordBatch:
-    """Return the signatures of texts, one row each.
+# What makes MinHash values: (offsets, hashes, count, seed) as `minhashes` has them.
+Values = Callable[[Offsets, Hashes, int, int], Hashes]
+# What does the same to each piece and gives the answers in order: `map`, or that of a pool of threads.
+Map = Callable[[Callable[[pa.RecordBatch], pa.RecordBatch], Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]
+
+
+def sign(
+    texts: pa.LargeStringArray,
+    options: DedupOptions,
+    *,
+    minhashes: Values = minhashes,
+    each: Map = map,
+) -> pa.RecordBatch:
+    """Return the signatures of texts, one row each. `minhashes` may be another maker of those values.
 
     Columns: `exact` fixed_size_binary(16), null for a text without content; `shingles` int32, repeats counted;
     `band_00` … uint64, null below `options.floor` shingles: an empty signature never matches anything; with
@@ -101,7 +114,11 @@ def sign(texts: pa.LargeStringArray, options: DedupOptions) -> pa.RecordBatch:
     """
     schema = signature_schema(options)
     batch = pa.record_batch([texts], ["text"])
-    pieces = [_sign(piece.column(0), options, schema) for piece in cut(batch, max_bytes=_PIECE_BYTES, max_rows=1 << 16)]
+
+    def signed(piece: pa.RecordBatch) -> pa.RecordBatch:
+        return _sign(piece.column(0), options, schema, minhashes)
+
+    pieces = list(each(signed, cut(batch, max_bytes=_PIECE_BYTES, max_rows=1 << 16)))
     return pa.Table.from_batches(pieces, schema).combine_chunks().to_batches()[0] if pieces else _empty(schema)
 
 
@@ -118,7 +135,7 @@ def _empty(schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([], schema)
 
 
-def _sign(texts: pa.LargeStringArray, options: DedupOptions, schema: pa.Schema) -> pa.RecordBatch:
+def _sign(texts: pa.LargeStringArray, options: DedupOptions, schema: pa.Schema, minhashes: Values) -> pa.RecordBatch:
     texts = composed(texts)
     offsets, hashes = shingle_hashes(texts, options)
     counts = np.diff(offsets)

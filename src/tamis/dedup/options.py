@@ -12,6 +12,7 @@ _SURVIVORS = ("first", "longest", "newest", "score", "source", "priority")
 _MEASURES = ("jaccard", "containment")
 _UNITS = ("line", "paragraph")
 _ON_ALARM = ("warn", "stop")
+_DEVICES = ("cpu", "cuda", "auto")
 
 # Jaccard similarities at which the S-curve is tabled.
 _SIMILARITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
@@ -68,6 +69,7 @@ class DedupOptions:
     on_alarm: "warn", or "stop" the run before any document is written.
     lines: cut lines that many of the documents that stay share; None cuts none.
     audit: whether to look how much of what stays still occurs several times.
+    device: what makes signatures: "cpu", "cuda", or "auto", CUDA where there is any. It changes no bit of them.
     """
 
     bands: int = 14
@@ -92,6 +94,7 @@ class DedupOptions:
     on_alarm: Literal["warn", "stop"] = "warn"
     lines: LineOptions | None = None
     audit: bool = False
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
 
     def __post_init__(self) -> None:
         """Raise ConfigError when an option is out of its range."""
@@ -118,6 +121,8 @@ class DedupOptions:
             raise unknown("dedup measure", self.measure, _MEASURES)
         if self.on_alarm not in _ON_ALARM:
             raise unknown("dedup on_alarm", self.on_alarm, _ON_ALARM)
+        if self.device not in _DEVICES:
+            raise unknown("dedup device", self.device, _DEVICES)
         for name, needs in (("score", "score_column"), ("source", "sources")):
             if (self.survivor == name) != bool(getattr(self, needs)):
                 raise ConfigError(f"dedup.survivor is {self.survivor!r}.", f"{name!r} and dedup.{needs} go together.")

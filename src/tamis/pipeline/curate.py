@@ -11,9 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from tamis.budget.ledger import Ledger
-from tamis.dedup.minhash import sign, signature_schema
 from tamis.pipeline import extraction
-from tamis.pipeline.arrowfiles import WORK_FILE, extracted_path, sifted_path, signatures_path
+from tamis.pipeline.arrowfiles import WORK_FILE, extracted_path, sifted_path
 from tamis.pipeline.care import DIED, MEMORY, Care, Suspect
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.extraction import Extraction
@@ -23,7 +22,8 @@ from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.sift import LANGUAGE, Sift, survivors
-from tamis.pipeline.storage import FileEntry, InputFiles, Sink, Storage
+from tamis.pipeline.signing import Signatures
+from tamis.pipeline.storage import InputFiles, Sink, Storage
 from tamis.pipeline.verified import opened
 from tamis.schema import EXTRACTED
 
@@ -34,15 +34,16 @@ SIFT = "sift"
 @dataclass(frozen=True)
 class Curate:
     """The work of a curate shard. Its payload says what to read; `extract` there is the fingerprint of the extract
-    step for this unit, or None where the stored texts still hold and only sifting is to be done. A shard of the extract
-    step is extracted and not sifted, as when bounds are to be derived from all units first."""
+    step for this unit, or None where the stored texts still hold and only sifting is to be done; `sign` is that of the
+    sign step, or None where that is another process's work. A shard of the extract step is extracted and not sifted, as
+    when bounds are to be derived from all units first."""
 
     settings: Settings
     storage: Storage
     files: InputFiles
 
     def __call__(self, shard: Shard) -> tuple[Receipt, ...]:
-        """Do one unit; returns the receipts of extract (if done) and sift."""
+        """Do one unit; returns the receipts of extract and sign, if done, and sift."""
         started = time.monotonic()
         fresh = shard.payload["extract"]
         care = self._care(shard)
@@ -54,46 +55,37 @@ class Curate:
             else:
                 extracted = _Extracting(self, shard, care)
                 texts, care = extracted.run(), Care()
-            sifted = self._sift(shard, texts, care)
-        seconds = time.monotonic() - started
-        if extracted is None:
-            return (replace(sifted, seconds=seconds),)
-        return extracted.receipt(fresh), replace(sifted, seconds=seconds)
+            *signed, sifted = self._sift(shard, texts, care)
+        sifted = replace(sifted, seconds=time.monotonic() - started)
+        return *((extracted.receipt(fresh),) if extracted is not None else ()), *signed, sifted
 
     def _stored(self, unit: str, stack: ExitStack) -> Iterator[pa.RecordBatch]:
         reader = pa.ipc.open_file(stack.enter_context(opened(self.storage, extracted_path(unit))))
         return (reader.get_batch(index) for index in range(reader.num_record_batches))
 
-    def _sift(self, shard: Shard, texts: Iterable[pa.RecordBatch], care: Care) -> Receipt:
+    def _sift(self, shard: Shard, texts: Iterable[pa.RecordBatch], care: Care) -> Iterator[Receipt]:
+        """Yield the receipts of sign, if it is this worker's, and of sift."""
         ledger = Ledger([LANGUAGE, *(chain.name for chain in self.settings.filters)])
         drops = Drops(self.settings.output)
-        unit = shard.name
+        unit, schema, signing = shard.name, survivors(self.settings), shard.payload.get("sign")
         sound = _set_aside(texts, care, ledger, drops)
-        files = self._write_survivors(unit, Sift(self.settings, ledger, drops).run(sound))
-        files.append(drops.write(self.storage, f"dropped/{unit}-{SIFT}.parquet"))
-        return Receipt(SIFT, unit, shard.fingerprint, tuple(ledger.rows()), tuple(files))
-
-    def _write_survivors(self, unit: str, batches: Iterable[pa.RecordBatch]) -> list[FileEntry]:
-        schema, dedup = survivors(self.settings), self.settings.dedup
         with ExitStack() as stack:
             sink = stack.enter_context(self.storage.create(sifted_path(unit)))
             writer = stack.enter_context(pa.ipc.new_file(sink, schema, options=WORK_FILE))
-            written = [(sifted_path(unit), sink)]
-            if dedup is not None:
-                signatures = stack.enter_context(self.storage.create(signatures_path(unit)))
-                language = pa.field("language", pa.large_string())
-                signed = pa.schema([language, *signature_schema(dedup)])
-                signer = stack.enter_context(pa.ipc.new_file(signatures, signed, options=WORK_FILE))
-                written.append((signatures_path(unit), signatures))
-            for batch in batches:
+            signatures = self._signatures(stack, unit) if signing else None
+            for batch in Sift(self.settings, ledger, drops).run(sound):
                 writer.write_batch(_ordered(batch, schema))
                 sink.rows += batch.num_rows
-                if dedup is not None:
-                    keys = sign(batch.column("text"), dedup)
-                    columns = [batch.column("language"), *keys.columns]
-                    signer.write_batch(pa.RecordBatch.from_arrays(columns, schema=signed))
-                    signatures.rows += batch.num_rows
-        return [target.entry(path) for path, target in written]
+                if signatures is not None:
+                    signatures.add(batch)
+        if signatures is not None:
+            yield signatures.receipt(str(signing))
+        dropped = drops.write(self.storage, f"dropped/{unit}-{SIFT}.parquet")
+        yield Receipt(SIFT, unit, shard.fingerprint, tuple(ledger.rows()), (sink.entry(sifted_path(unit)), dropped))
+
+    def _signatures(self, stack: ExitStack, unit: str) -> Signatures:
+        assert self.settings.dedup is not None
+        return Signatures(stack, self.storage, unit, self.settings.dedup)
 
     def _care(self, shard: Shard) -> Care:
         note = (lambda ident: self._note(shard, ident)) if shard.payload.get("careful") else None

@@ -10,6 +10,7 @@ from typing import Any
 
 import tamis
 from tamis.bounds import plain
+from tamis.dedup.options import DedupOptions
 from tamis.errors import OutputError
 from tamis.pipeline import models
 from tamis.pipeline.manifest import NAME
@@ -56,11 +57,16 @@ def _settings(settings: Settings) -> dict[str, Any]:
         "extract": asdict(settings.extract),
         "language": {"model": settings.langid.model, **settings.language_options()},
         "filters": [{"name": chain.name, "rules": _rules(chain)} for chain in settings.filters],
-        "dedup": asdict(settings.dedup) if settings.dedup else None,
+        "dedup": _dedup(settings.dedup) if settings.dedup else None,
         "tokenize": {name: getattr(settings.tokenize, name) for name in ("shard_tokens", "separator", "by_bucket")},
         "output": asdict(settings.output),
         **({"scoring": scored(settings.scoring)} if settings.scoring else {}),
     }
+
+
+def _dedup(options: DedupOptions) -> dict[str, Any]:
+    # Where signatures are made is not what they are.
+    return {name: value for name, value in asdict(options).items() if name != "device"}
 
 
 def _rules(chain: Any) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tamis.dedup.options import DedupOptions
-from tamis.pipeline import models, scoring
+from tamis.pipeline import models, scoring, signing
 from tamis.pipeline.arrowfiles import verdicts_path
 from tamis.pipeline.curate import EXTRACT, SIFT
 from tamis.pipeline.dedupplan import CLUSTER, COMMON, COUNT, PAIR, REGROUP, RESOLVE, VERDICT, plan_shards
@@ -20,13 +20,14 @@ from tamis.pipeline.selected import KIND, spans
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.shelf import contents
+from tamis.pipeline.signing import SIGN
 from tamis.pipeline.step import Step, digest
 from tamis.pipeline.storage import InputFiles
 from tamis.pipeline.tokens import TOKENIZE, separator
 from tamis.warc.manifest import Source, Span, split
 
 DEDUP_STEPS = (PAIR, CLUSTER, REGROUP, RESOLVE, VERDICT, COUNT, COMMON)
-STEPS = (EXTRACT, SIFT, *DEDUP_STEPS, SCORE, CUTOFF, DOCUMENTS, TOKENIZE, AUDIT)
+STEPS = (EXTRACT, SIFT, SIGN, *DEDUP_STEPS, SCORE, CUTOFF, DOCUMENTS, TOKENIZE, AUDIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Plan:
     audit: tuple[Shard, ...] = ()
     score: tuple[Shard, ...] = ()
     cutoff: tuple[Shard, ...] = ()
+    sign: tuple[Shard, ...] = ()
 
     @property
     def units(self) -> list[str]:
@@ -55,7 +57,8 @@ class Plan:
     def steps(self) -> dict[str, tuple[Shard, ...]]:
         """Return the planned units by step, in order."""
         scored = {SCORE: self.score, CUTOFF: self.cutoff} if self.score else {}
-        steps = {EXTRACT: self.extract, SIFT: self.sift, **self.dedup, **scored, DOCUMENTS: self.documents}
+        signed = {SIGN: self.sign} if self.sign else {}
+        steps = {EXTRACT: self.extract, SIFT: self.sift, **signed, **self.dedup, **scored, DOCUMENTS: self.documents}
         return steps | ({AUDIT: self.audit} if self.audit else {})
 
 
@@ -64,6 +67,7 @@ def make(sources: Sequence[Source], settings: Settings, files: InputFiles) -> Pl
     steps = _steps(settings)
     extract = tuple(_units(sources, steps[EXTRACT], settings, files))
     sift = tuple(Shard(SIFT, unit.name, steps[SIFT].of([unit.fingerprint]), unit.payload) for unit in extract)
+    sign = signing.plan(steps[SIGN], sift, settings.dedup)
     early = scoring.first(settings.scoring, settings.dedup)
     scored = scoring.plan(steps[SCORE], sift, "", None) if early else ()
     everything = digest([[unit.name, unit.fingerprint] for unit in scored or sift])
@@ -93,7 +97,7 @@ def make(sources: Sequence[Source], settings: Settings, files: InputFiles) -> Pl
     if settings.dedup is not None and settings.dedup.audit:
         inputs = [unit.fingerprint for unit in documents]
         audited = (Shard(AUDIT, "all", steps[AUDIT].of(inputs), {"units": [unit.name for unit in documents]}),)
-    return Plan(tuple(sources), extract, sift, dedup, documents, steps[TOKENIZE], audited, scored, cutoff)
+    return Plan(tuple(sources), extract, sift, dedup, documents, steps[TOKENIZE], audited, scored, cutoff, sign)
 
 
 def _units(sources: Sequence[Source], step: Step, settings: Settings, files: InputFiles) -> list[Shard]:
@@ -151,7 +155,6 @@ def _steps(settings: Settings) -> dict[str, Step]:
     sift = {
         "language": settings.language_options(),
         "filters": [[chain.name, chain.fingerprint] for chain in settings.filters],
-        "dedup": [settings.dedup.signature, settings.dedup.stored] if settings.dedup else None,
         "output": output,
     }
     if settings.perplexity is not None:
@@ -163,6 +166,7 @@ def _steps(settings: Settings) -> dict[str, Step]:
     }
     options: dict[str, Mapping[str, Any]] = {EXTRACT: extract, SIFT: sift, TOKENIZE: tokenize}
     options |= {DOCUMENTS: {"output": output}, AUDIT: {}, SCORE: {}, CUTOFF: {}}
+    options[SIGN] = signing.fingerprint(settings.dedup)
     if settings.scoring is not None:
         options |= {SCORE: scoring.fingerprint(settings.scoring), CUTOFF: settings.scoring.judging()}
     options |= _dedup_options(settings.dedup) if settings.dedup else {}

@@ -12,7 +12,7 @@ import pyarrow as pa
 from tamis.bounds import plain
 from tamis.budget.ledger import Ledger
 from tamis.errors import InputError, OutputError
-from tamis.pipeline import early, languages, origin, scoring, tokens
+from tamis.pipeline import early, languages, origin, scoring, signing, tokens
 from tamis.pipeline import plan as planning
 from tamis.pipeline.books import check, collect
 from tamis.pipeline.curate import EXTRACT, SIFT, Curate
@@ -26,7 +26,7 @@ from tamis.pipeline.live import Live
 from tamis.pipeline.lock import agree, describe
 from tamis.pipeline.manifest import NAME, Manifest, Receipt
 from tamis.pipeline.outputs import read_ledger, read_problems, write_reports
-from tamis.pipeline.placement import placed, settle
+from tamis.pipeline.placement import SIGNING_GPUS, lent, placed, settle, settle_signing
 from tamis.pipeline.plan import Outlook, Plan
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
@@ -72,7 +72,8 @@ class Run:
         self.storage = Storage(output)
         self.files = InputFiles(self.storage.cache(), settings.read.requests_per_second)
         self.memory = memory
-        self.device = "cpu"
+        self.device = "cpu"  # of scoring
+        self.signs = "cpu"  # of signatures
 
     def plan(self) -> Plan:
         """Resolve the input and return the plan. Raises InputError where there is nothing that can be read."""
@@ -106,6 +107,8 @@ class Run:
         self.storage.refuse_file()
         if self.settings.scoring is not None:
             self.device = settle(self.settings.scoring, executor)
+        if self.settings.dedup is not None:
+            self.signs = settle_signing(self.settings.dedup, executor)
         lock = self.storage.read_json(LOCK)
         agree(lock, self.settings, self.storage)
         plan = self.plan()
@@ -154,12 +157,12 @@ class Run:
     def _carry_out(self, plan: Plan, carrier: _Carrier) -> list[Shard]:
         if carrier.manifest.missing(plan.documents):
             carrier.manifest.forget_lost()
-        curate = Curate(self.settings, self.storage, self.files)
         units = self._curate_shards(plan, carrier.manifest)
         carrier.manifest.void(carrier.manifest.missing(plan.extract))
-        carrier.do(SIFT, curate, units, of=plan.sift)
-        repair(plan, carrier.manifest, lambda again: carrier.do(SIFT, curate, again, of=plan.sift))
-        shards = [*plan.extract, *plan.sift]
+        self._sift(plan, carrier, units)
+        repair(plan, carrier.manifest, lambda again: self._sift(plan, carrier, again))
+        self._sign(plan, carrier)
+        shards = [*plan.extract, *plan.sift, *plan.sign]
         early = scoring.first(self.settings.scoring, self.settings.dedup)
         if early:
             self._score(plan, carrier)
@@ -180,6 +183,25 @@ class Run:
         carrier.do(AUDIT, Audit(self.storage, self.memory), plan.audit)
         return [*shards, *plan.documents, *last, *plan.audit]
 
+    def _sift(self, plan: Plan, carrier: _Carrier, units: Sequence[Shard]) -> None:
+        # Signatures hold no longer than the survivors they are of, even where those keep their fingerprint.
+        lost = {shard.name for shard in carrier.manifest.missing(plan.sift)}
+        stale = [shard for shard in plan.sign if shard.name in lost or carrier.manifest.get(shard) is None]
+        carrier.manifest.void(stale)
+        carrier.do(SIFT, Curate(self.settings, self.storage, self.files), units, of=plan.sift)
+
+    def _sign(self, plan: Plan, carrier: _Carrier) -> None:
+        """Sign what curate did not, on cards if they are asked for: never in this process, nor in a CPU worker."""
+        options = self.settings.dedup
+        if options is None or not carrier.manifest.missing(plan.sign):
+            return
+        work = signing.Sign(options, self.storage, self.signs)
+        if self.signs == "cpu":
+            carrier.do(signing.SIGN, work, plan.sign)
+            return
+        with lent(carrier.executor, SIGNING_GPUS) as executor:
+            carrier.do(signing.SIGN, work, plan.sign, on=executor)
+
     def _score(self, plan: Plan, carrier: _Carrier) -> None:
         """Score what is missing, where the device is: never in this process, if a neural model does it."""
         options = self.settings.scoring
@@ -190,11 +212,12 @@ class Run:
             carrier.do(scoring.SCORE, work, plan.score, on=executor)
 
     def _curate_shards(self, plan: Plan, manifest: Manifest) -> list[Shard]:
-        """Return the sift shards, each told whether its texts must be extracted first."""
+        """Return the sift shards, each told whether its texts must be extracted first, and whether it is to sign."""
         found = []
-        for extract, sift in zip(plan.extract, plan.sift, strict=True):
+        signs = [shard.fingerprint if self.signs == "cpu" else None for shard in plan.sign] or [None] * len(plan.sift)
+        for extract, sift, sign in zip(plan.extract, plan.sift, signs, strict=True):
             stored = manifest.get(extract) is not None
-            payload = {**sift.payload, "extract": None if stored else extract.fingerprint}
+            payload = {**sift.payload, "extract": None if stored else extract.fingerprint, "sign": sign}
             found.append(Shard(sift.step, sift.name, sift.fingerprint, payload))
         return found
 

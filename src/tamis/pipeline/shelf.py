@@ -72,8 +72,7 @@ def contents(root: str) -> str:
         sorted(
             [record["shard"], entry["checksum"]]
             for record in records
-            if record.get("step") == SIFT
-            for entry in record["files"]
+            for entry in record.get("files", ())
             if entry["path"].startswith("signatures/")
         )
     )

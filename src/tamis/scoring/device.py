@@ -55,15 +55,16 @@ def cuda_devices() -> int:
     return int(answer[0]) if done.returncode == 0 and answer and answer[0].isdigit() else 0
 
 
-def choose(device: str) -> str:
-    """Return "cuda" or "cpu" for what a recipe asks for. Raises ConfigError for "cuda" where there is none."""
-    if device == "cpu":
-        return "cpu"
-    if cuda_devices():
+def choose(device: str, what: str = "Scoring") -> str:
+    """Return "cuda" or "cpu" for what a recipe asks for. Raises ConfigError for "cuda" where there is none.
+
+    `what` is who asks, in messages.
+    """
+    if device != "cpu" and cuda_devices():
         return "cuda"
     if device == "cuda":
         raise ConfigError(
-            'Scoring asks for device = "cuda", but this machine has no CUDA device that torch can use.',
+            f'{what} asks for device = "cuda", but this machine has no CUDA device that torch can use.',
             'Set device = "auto" to use the CPU where there is none, or run it where `nvidia-smi` lists a card.',
         )
     return "cpu"
@@ -78,7 +79,20 @@ def claim(gpus: float = 1.0) -> str:
     """Return the device of this process, such as "cuda:1": the first with a free place, which it keeps until it ends.
 
     Where another program has scattered them over the places already (Ray does), there is but one device to see.
+    The calling thread uses it from here on.
     """
+    device = _free(gpus)
+    use(device)
+    return device
+
+
+def use(device: str) -> None:
+    """Make a CUDA device the calling thread's own: events and kernels of Triton go to that one and no other."""
+    if device.startswith("cuda"):
+        torch_module().cuda.set_device(device)
+
+
+def _free(gpus: float) -> str:
     torch = torch_module()
     count = torch.cuda.device_count()
     per_device = 1 if gpus >= 1 else int(1 / gpus)
@@ -117,7 +131,7 @@ def download(tensor: Any) -> Callable[[], npt.NDArray[np.float64]]:
     host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     host.copy_(tensor, non_blocking=True)
     event = torch.cuda.Event()
-    event.record()
+    event.record(torch.cuda.current_stream(tensor.device))
 
     def wait() -> npt.NDArray[np.float64]:
         event.synchronize()

@@ -40,5 +40,6 @@ def run(bounds: Any, hashes: Any, multipliers: Any, increments: Any) -> Any:
     found = torch.empty((pieces, count), dtype=torch.int64, device=hashes.device)
     if pieces:
         grid = (pieces, triton.cdiv(count, PERMUTATIONS.value))
-        _least[grid](bounds, hashes, multipliers, increments, found, count)
+        with torch.cuda.device_of(hashes):
+            _least[grid](bounds, hashes, multipliers, increments, found, count)
     return found

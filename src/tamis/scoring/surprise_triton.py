@@ -37,5 +37,6 @@ def run(logits: Any, targets: Any) -> Any:
     rows, words = logits.shape
     out = torch.empty(rows, dtype=torch.float32, device=logits.device)
     if rows:
-        _surprise[(rows,)](logits, targets, out, words, logits.stride(0))
+        with torch.cuda.device_of(logits):
+            _surprise[(rows,)](logits, targets, out, words, logits.stride(0))
     return out
