@@ -51,12 +51,20 @@ def _http_record(frame: Frame, max_payload: int) -> Record:
 
 def _status(head: bytes) -> int | None:
     """Return the status of an HTTP status line, None where there is none."""
-    digits = head[9:12]
-    # What nearly every server sends, without the regular expression.
-    if head[:7] == b"HTTP/1." and head[8:9] == b" " and digits.isdigit() and head[12:13] in b" \r\n":
-        return int(digits)
+    # What nearly every server sends is looked up; what follows a status there does not change it.
+    known = _usual_status(head[:13])
+    if known is not None:
+        return known
     found = _STATUS.match(head)
     return int(found[1]) if found else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _usual_status(start: bytes) -> int | None:
+    """Return the status of `HTTP/1.x nnn` and a blank or line end, None for anything else."""
+    digits = start[9:12]
+    usual = start[:7] == b"HTTP/1." and start[8:9] == b" " and digits.isdigit() and start[12:13] in b" \r\n"
+    return int(digits) if usual else None
 
 
 def _fields(head: bytes) -> dict[bytes, bytes]:
@@ -81,17 +89,24 @@ def _fields(head: bytes) -> dict[bytes, bytes]:
 
 
 def _split(frame: Frame) -> tuple[bytes, bytes]:
-    """Return (HTTP header, body); a block without a blank line is all header, unless it is too long for one."""
+    """Return (HTTP header, body)."""
     if frame.head is not None:
         return frame.head, frame.block
-    block = frame.block
-    end = block.find(b"\n\r\n", 0, MAX_HEAD)
-    bare = block.find(b"\n\n", 0, end if end >= 0 else MAX_HEAD)
+    end, start = border(frame.block, 0, len(frame.block))
+    return frame.block[:end], frame.block[start:]
+
+
+def border(data: bytes | bytearray, start: int, stop: int) -> tuple[int, int]:
+    """Return where the HTTP header of the block data[start:stop] ends, and where its body starts; a block without a
+    blank line is all header, unless it is too long for one."""
+    limit = min(start + MAX_HEAD, stop)
+    end = data.find(b"\n\r\n", start, limit)
+    bare = data.find(b"\n\n", start, end if end >= 0 else limit)
     if bare >= 0:
-        return block[:bare], block[bare + 2 :]
+        return bare, bare + 2
     if end >= 0:
-        return block[:end], block[end + 3 :]
-    return (block, b"") if len(block) <= MAX_HEAD else (b"", block)
+        return end, end + 3
+    return (stop, stop) if stop - start <= MAX_HEAD else (start, start)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from tamis.errors import unknown
-from tamis.warc import codecs, exact, fast, message
+from tamis.warc import codecs, exact, fast, message, whole
 from tamis.warc.exact import Bounds, Cursor
+from tamis.warc.layout import Layouts
 from tamis.warc.oracle import WarcioReader
 from tamis.warc.record import DAMAGED, MAX_PAYLOAD, Frame, Record
 
@@ -34,6 +35,7 @@ class Reader:
         self._stream = stream
         self._max_payload = max_payload
         self._early = ""
+        self._layouts = Layouts()
         stream.seek(0)
         packed = codecs.packed(stream.read(8))
         if packed:
@@ -72,7 +74,12 @@ class Reader:
             yield Frame(self._bounds.size, DAMAGED, problem=self._early, detail=f"{self.kind} data ends early")
 
     def _fast(self, cursor: Cursor) -> Iterator[Frame]:
-        if self._codec in (codecs.GZIP, codecs.PLAIN):
+        inflate = whole.inflater() if self._codec is codecs.GZIP else None
+        if inflate is not None:
+            cursor.boundary = yield from whole.frames(
+                self._stream, cursor.boundary, self._bounds, self._layouts, inflate
+            )
+        elif self._codec in (codecs.GZIP, codecs.PLAIN):
             cursor.boundary = yield from fast.frames(
                 self._stream, cursor.boundary, self._bounds, plain=self._codec.plain
             )
