@@ -51,7 +51,7 @@ from tamis.dedup.verdicts import NEAR
 OPTIONS = DedupOptions(scope="global")
 PLAIN = DedupOptions(scope="global", band_sets=1)
 MEMORY = 32 << 20
-PARTS = 16
+PARTS = 32
 TEXT_ROWS = 4096
 
 
@@ -198,7 +198,7 @@ def clusters_of_tamis(folder: Path, options: DedupOptions, *, verify: bool = Tru
         later = components.docs[components.of(components.docs) != components.docs]
         return rows_of(np.concatenate([exact.column("doc").to_numpy(), later]))
     _split(folder / "part-", components.split(lambda: _read(folder / "buckets.arrow"), PARTS))
-    _split(folder / "sets-", regroup(_sets(folder, *next(components.members(PARTS)), options), 8 << 20))
+    _split(folder / "sets-", regroup(_sets(folder, *next(components.members(PARTS)), options), 2 << 20))
     del components
     near = [_resolved(folder, part, options) for part in range(PARTS)]
     return rows_of(combine(exact, pa.concat_tables(near)).column("doc").to_numpy())

@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tamis.dedup.spill import Sorter, repeated, sort_order
+from tamis.dedup.sorting import sort_order
+from tamis.dedup.spill import Sorter, repeated
 
 DTYPE = np.dtype([("key", np.uint64), ("doc", np.uint64)])
 

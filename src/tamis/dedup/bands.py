@@ -15,7 +15,8 @@ import pyarrow as pa
 from tamis.dedup.documents import document_ids, scope_hashes
 from tamis.dedup.options import DedupOptions, band_names
 from tamis.dedup.recurring import recurring
-from tamis.dedup.spill import Records, Sorter, Starts, repeated
+from tamis.dedup.sorting import Records, Starts
+from tamis.dedup.spill import Sorter, repeated
 
 _RECORD = np.dtype([("bucket", np.uint64), ("doc", np.uint64)])
 
@@ -46,12 +47,8 @@ def candidates(
         for doc, batch in document_ids(streams):
             keys, present = _keys(batch, name, options)
             doc = doc if present is None else doc[present]
-            if seen is not None:
-                again = np.flatnonzero(seen.among(keys))
-                keys, doc = keys[again], doc[again]
-            records = np.empty(len(keys), _RECORD)
-            records["bucket"], records["doc"] = keys, doc
-            sorter.add(records)
+            pairs = np.stack([keys, doc], axis=1) if seen is None else seen.pairs(keys, doc)
+            sorter.add(pairs.view(_RECORD).ravel())
         seen = None
         for records, starts in repeated(iter(sorter), ("bucket",)):
             for begin, end in _cuts(starts, len(records)):

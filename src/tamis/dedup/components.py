@@ -8,6 +8,7 @@ where that is too much, `external` finds the same by rounds over sorted files.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any, overload
 
 import numpy as np
@@ -26,6 +27,9 @@ Wanted = Callable[[Docs], npt.NDArray[np.bool_]]
 # Bytes a document that shares buckets takes here: its number, its place, and which components are asked for.
 NODE_BYTES = 21
 
+# In place of a component: the row is in none that is to be resolved.
+APART = np.uint64(0xFFFFFFFFFFFFFFFF)
+
 # A bucket's members with the component they belong to; the component's number is its first document.
 MEMBERS = pa.schema(
     [
@@ -35,6 +39,12 @@ MEMBERS = pa.schema(
         pa.field("band", pa.int16(), nullable=False),
     ]
 )
+
+
+@kernel
+def _partition(component: Any, partitions: Any) -> Any:
+    # Multiplicative hashing: neighbours in one unit go to different partitions.
+    return np.int64((component * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(33)) % partitions)
 
 
 @kernel
@@ -104,11 +114,11 @@ class Components:
         """
         asked = self._asked(wanted)
         for batch in buckets():
-            nodes = self._marks.places(batch.column("doc").to_numpy())
-            here = nodes >= 0
-            here[here] = asked[self._roots[nodes[here]]]
-            rows, nodes = (batch, nodes) if here.all() else (batch.filter(pa.array(here)), nodes[here])
-            yield from parted(rows, self.docs[self._roots[nodes]], partitions)
+            docs = batch.column("doc").to_numpy()
+            component = np.empty(len(docs), np.uint64)
+            marks = self._marks
+            _label(docs, marks.starts, marks.words, marks.before, self._roots, self.docs, asked, component)
+            yield from parted(batch, component, partitions)
 
     def _asked(self, wanted: Wanted | None) -> npt.NDArray[np.bool_]:
         """Return which nodes are roots of components to be resolved."""
@@ -120,15 +130,59 @@ class Components:
         return asked
 
 
-def parted(rows: pa.RecordBatch, component: Docs, partitions: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Yield (partition, members) of rows of buckets whose components are given."""
-    if not rows.num_rows:
+@kernel
+def _label(
+    docs: Docs,
+    starts: Any,
+    words: Words,
+    before: npt.NDArray[np.uint32],
+    roots: npt.NDArray[np.uint32],
+    names: Docs,
+    asked: npt.NDArray[np.bool_],
+    component: Docs,
+) -> None:
+    """Write each document's component, or APART where none is asked for."""
+    for i in range(len(docs)):
+        node = place(docs[i], starts, words, before)
+        component[i] = names[roots[node]] if node >= 0 and asked[roots[node]] else APART
+
+
+@kernel
+def _tally(component: Docs, partitions: np.uint64, ends: npt.NDArray[np.int64]) -> None:
+    """Set ends[partition] to where each partition's rows begin once they are in order."""
+    for each in component:
+        if each != APART:
+            ends[_partition(each, partitions) + 1] += 1
+    for at in range(1, len(ends)):
+        ends[at] += ends[at - 1]
+
+
+@kernel
+def _scatter(
+    component: Docs, bucket: Docs, doc: Docs, partitions: np.uint64, ends: npt.NDArray[np.int64], out: Docs
+) -> None:
+    """Copy rows by partition, in the order they came; ends[partition] becomes where its rows end."""
+    for i in range(len(component)):
+        if component[i] != APART:
+            at = _partition(component[i], partitions)
+            to = ends[at]
+            ends[at] = to + 1
+            out[0, to], out[1, to], out[2, to] = component[i], bucket[i], doc[i]
+
+
+def parted(batch: pa.RecordBatch, component: Docs, partitions: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield (partition, members) of a batch of one band's buckets, given the component of each row; APART: left out."""
+    ends = np.zeros(partitions + 1, np.int64)
+    _tally(component, np.uint64(partitions), ends)
+    if not ends[-1]:
         return
-    partition = partition_of(component, partitions)
-    order = np.argsort(partition, kind="stable")
-    members = pa.record_batch([component, *rows.columns], schema=MEMBERS).take(pa.array(order))
-    ends = np.cumsum(np.bincount(partition, minlength=partitions)).tolist()
-    for index, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
+    out = np.empty((3, int(ends[-1])), np.uint64)
+    bucket, doc = (batch.column(name).to_numpy() for name in ("bucket", "doc"))
+    _scatter(component, bucket, doc, np.uint64(partitions), ends, out)
+    bands = np.full(out.shape[1], batch.column("band")[0].as_py(), np.int16)
+    members = pa.record_batch([*out, bands], schema=MEMBERS)
+    borders = ends[:-1].tolist()
+    for index, (begin, end) in enumerate(pairwise([0, *borders])):
         if end > begin:
             yield index, members.slice(begin, end - begin)
 
@@ -165,6 +219,12 @@ def find_components(buckets: Buckets, *, exclude: Docs | None = None, limit: int
 
 def partition_of(components: Docs, partitions: int) -> npt.NDArray[np.int64]:
     """Return the partition of each component."""
-    # Multiplicative hashing: neighbours in one unit go to different partitions.
-    spread = components * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(33)
-    return (spread % np.uint64(partitions)).astype(np.int64)
+    found = np.empty(len(components), np.int64)
+    _partitions(components, np.uint64(partitions), found)
+    return found
+
+
+@kernel
+def _partitions(components: Docs, partitions: np.uint64, found: npt.NDArray[np.int64]) -> None:
+    for i in range(len(components)):
+        found[i] = _partition(components[i], partitions)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,30 +29,46 @@ def combine(exact: pa.Table, near: pa.Table) -> pa.Table:
 
     An exact copy of a document that was itself removed as a near duplicate names that one's survivor.
     """
-    near = near.sort_by("doc")
     gone, heirs = near.column("doc").to_numpy(), near.column("kept_doc").to_numpy()
-    doc, kept = exact.column("doc").to_numpy(), exact.column("kept_doc").to_numpy().copy()
-    at = np.minimum(np.searchsorted(gone, kept), max(len(gone) - 1, 0))
-    moved = gone[at] == kept if len(gone) else np.zeros(len(kept), np.bool_)
-    scores, bands = near.column("similarity").to_numpy(), near.column("band").to_numpy()
-    similarity = np.ones(len(doc), np.float32)
-    band = np.full(len(doc), -1, np.int16)
-    kept[moved], similarity[moved], band[moved] = heirs[at[moved]], scores[at[moved]], bands[at[moved]]
-    docs, keepers = np.concatenate([doc, gone]), np.concatenate([kept, heirs])
-    band = np.concatenate([band, bands])
-    _, inverse, counts = np.unique(keepers, return_inverse=True, return_counts=True)
-    kinds = pc.if_else(pa.array(band < 0), "exact", "near")
-    by_url = np.zeros(len(docs), np.bool_)
+    doc, given = exact.column("doc").to_numpy(), exact.column("kept_doc").to_numpy()
+    by_doc = np.argsort(gone)
+    at = by_doc[np.minimum(np.searchsorted(gone, given, sorter=by_doc), max(len(gone) - 1, 0))] if len(gone) else by_doc
+    moved = np.flatnonzero(gone[at] == given) if len(gone) else np.empty(0, np.int64)
+    at = at[moved]
+    order = np.argsort(np.concatenate([doc, gone]))
+
+    def column(of_exact: npt.NDArray[Any], of_near: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return a column by document, exact duplicates of near ones having what those have."""
+        of_exact[moved] = of_near[at]
+        return np.concatenate([of_exact, of_near])[order]
+
+    kept = column(given.copy(), heirs)
+    band = column(np.full(len(doc), -1, np.int16), near.column("band").to_numpy())
+    similarity = column(np.ones(len(doc), np.float32), near.column("similarity").to_numpy())
+    by_url = np.zeros(len(order), np.bool_)
     by_url[: len(doc)] = pc.equal(exact.column("kind"), "url").to_numpy()
+    by_url = by_url[order]
+    kinds = np.where(by_url, 2, np.where(band < 0, 0, 1)).astype(np.int8)
     columns = [
-        docs,
-        keepers,
-        pa.array(np.concatenate([similarity, scores]), mask=by_url),
-        pc.if_else(pa.array(by_url), "url", kinds),
+        np.concatenate([doc, gone])[order],
+        kept,
+        pa.array(similarity, mask=by_url),
+        pa.array(["exact", "near", "url"]).take(pa.array(kinds)),
         pa.array(band, mask=(band < 0) | by_url),
-        (counts[inverse] + 1).astype(np.int32),
+        _sizes(kept),
     ]
-    return pa.table(columns, schema=DROPS).take(pa.array(np.argsort(docs)))
+    return pa.table(columns, schema=DROPS)
+
+
+def _sizes(kept: Docs) -> npt.NDArray[np.int32]:
+    """Return for each document how many documents its cluster has, the kept one included."""
+    order = np.argsort(kept)
+    ordered = kept[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(order) else order
+    counts = np.diff(np.append(starts, len(order)))
+    sizes = np.empty(len(order), np.int32)
+    sizes[order] = np.repeat((counts + 1).astype(np.int32), counts)
+    return sizes
 
 
 def cluster_sizes(drops: pa.Table) -> pa.Table:

@@ -17,7 +17,8 @@ from tamis.columns import Bytes, Offsets
 from tamis.dedup.documents import document_ids, scope_hashes
 from tamis.dedup.options import DedupOptions
 from tamis.dedup.recurring import Recurring, recurring
-from tamis.dedup.spill import Records, Sorter, Starts, repeated
+from tamis.dedup.sorting import Records, Starts
+from tamis.dedup.spill import Sorter, repeated
 from tamis.dedup.unchecked import text_within, unchecked
 
 Words = npt.NDArray[np.uint64]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tamis.dedup.components import Buckets, Parts, Wanted, parted, partition_of
+from tamis.dedup.components import APART, Buckets, Parts, Wanted, parted, partition_of
 from tamis.dedup.documents import Docs
 from tamis.dedup.spill import Sorter
 from tamis.dedup.stars import EDGE, Edges, Stars, find_stars
@@ -19,7 +19,6 @@ from tamis.text.kernel import kernel
 # Where a row of the buckets stands, and its document; then where it stands, and its component.
 _ASKED = np.dtype([("doc", np.uint64), ("place", np.uint64)])
 _TOLD = np.dtype([("place", np.uint64), ("root", np.uint64)])
-_NONE = np.uint64(0xFFFFFFFFFFFFFFFF)
 _CHUNK = 1 << 18
 
 
@@ -37,7 +36,7 @@ class ExternalComponents:
         """Write (document, component) for every document, the least of a component among them."""
         path = self._folder / "nodes"
         with Sorter(EDGE, self._memory, self._folder, singles=True) as sorter, path.open("wb") as file:
-            last = _NONE
+            last = APART
             for block in self._by_root(found):
                 sorter.add(block[["node", "other"]].astype(EDGE))
                 roots = np.unique(block["other"])
@@ -84,10 +83,9 @@ class ExternalComponents:
             while len(rest) < batch.num_rows:
                 rest = np.concatenate([rest, next(told)])
             roots, rest = rest[: batch.num_rows], rest[batch.num_rows :]
-            here = roots != _NONE
             if asked is not None:
-                here &= np.isin(roots, asked)
-            yield from parted(batch.filter(pa.array(here)), roots[here], partitions)
+                roots = np.where(np.isin(roots, asked), roots, APART)
+            yield from parted(batch, roots, partitions)
 
     def _told(self, buckets: Buckets) -> Iterator[Docs]:
         """Yield the component of each row of the buckets, in their order; the greatest number where it has none."""
@@ -145,7 +143,7 @@ def _joined(rows: Iterable[Edges], nodes: Iterator[Edges]) -> Iterator[tuple[Doc
                 break
             pieces.append(more)
         held = np.concatenate(pieces) if pieces else held
-        roots = np.full(len(docs), _NONE)
+        roots = np.full(len(docs), APART)
         _look_up(docs, np.ascontiguousarray(held["node"]), np.ascontiguousarray(held["other"]), roots)
         yield docs, np.ascontiguousarray(block["place"]), roots
 

@@ -44,6 +44,11 @@ class Recurring:
         _find(keys, self._mask, self._twos, found)
         return found
 
+    def pairs(self, keys: Keys, docs: Keys) -> Keys:
+        """Return (key, document) of the keys that `among` names, shape (n, 2)."""
+        found = np.empty((len(keys) + 1, 2), np.uint64)
+        return found[: _select(keys, docs, self._mask, self._twos, found)]
+
 
 def recurring(streams: Stream, keys: KeysOf, memory: int) -> Recurring | None:
     """Return the count of all keys of a stream that can be walked again; None where it can be walked but once."""
@@ -71,3 +76,15 @@ def _find(keys: Keys, mask: np.uint64, twos: npt.NDArray[np.uint8], found: Any) 
         slot = keys[i] & mask
         shift = np.uint8(2) * np.uint8(slot & np.uint64(3))
         found[i] = (twos[slot >> np.uint64(2)] >> shift) & np.uint8(3) == 2
+
+
+@kernel
+def _select(keys: Keys, docs: Keys, mask: np.uint64, twos: npt.NDArray[np.uint8], found: Keys) -> int:
+    """Write the pairs that recur one after another. Always written, kept only when counted: no branch to guess."""
+    to = 0
+    for i in range(len(keys)):
+        slot = keys[i] & mask
+        shift = np.uint8(2) * np.uint8(slot & np.uint64(3))
+        found[to, 0], found[to, 1] = keys[i], docs[i]
+        to += (twos[slot >> np.uint64(2)] >> shift) & np.uint8(3) == 2
+    return to

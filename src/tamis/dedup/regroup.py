@@ -13,11 +13,14 @@ import pyarrow as pa
 from tamis.columns import as_text
 from tamis.dedup.documents import Docs
 from tamis.dedup.options import DedupOptions
-from tamis.dedup.sets import distinct
+from tamis.dedup.sets import Numbers, Set, distinct
 from tamis.dedup.shingle import composed, shingle_hashes
+from tamis.text.kernel import kernel
 
 # Sets held before they are written by partition; a constant, so that the bytes written know no memory.
 PIECE_BYTES = 32 << 20
+
+_SET = pa.large_list(pa.uint32())
 
 
 def shingle_sets(texts: pa.Array, options: DedupOptions) -> pa.LargeListArray:
@@ -41,15 +44,48 @@ def regroup(batches: Iterable[pa.RecordBatch], piece: int = PIECE_BYTES) -> Iter
 
 
 def _parted(held: list[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    whole = pa.Table.from_batches(held).combine_chunks().to_batches()
-    for batch in whole:
-        parts = batch.column("part").to_numpy()
-        order = np.argsort(parts, kind="stable")
-        ordered = parts[order]
-        rows = batch.drop_columns(["part"]).take(pa.array(order))
-        begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])).tolist() if len(order) else []
-        for begin, end in zip(begins, [*begins[1:], len(order)], strict=True):
-            yield int(ordered[begin]), rows.slice(begin, end - begin)
+    parts = np.concatenate([batch.column("part").to_numpy() for batch in held])
+    order = np.argsort(parts, kind="stable")
+    ordered = parts[order]
+    rows = pa.record_batch(
+        {
+            name: _ordered([batch.column(name) for batch in held], order)
+            for name in held[0].schema.names
+            if name != "part"
+        }
+    )
+    begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])).tolist() if len(order) else []
+    for begin, end in zip(begins, [*begins[1:], len(order)], strict=True):
+        yield int(ordered[begin]), rows.slice(begin, end - begin)
+
+
+def _ordered(columns: list[pa.Array], order: Numbers) -> pa.Array:
+    """Return the rows of columns one after another in another order."""
+    if columns[0].type != _SET:
+        return pa.chunked_array(columns).combine_chunks().take(pa.array(order))
+    sizes = np.concatenate([np.diff(column.offsets.to_numpy()) for column in columns])
+    ends = np.concatenate([[0], np.cumsum(sizes[order])])
+    begins = np.empty(len(order), np.int64)
+    begins[order] = ends[:-1]
+    values, first = np.empty(int(ends[-1]), np.uint32), 0
+    for column in columns:
+        # `flatten` begins where the column's first list does.
+        _copy(
+            column.flatten().to_numpy(), sizes[first : first + len(column)], begins[first : first + len(column)], values
+        )
+        first += len(column)
+    return pa.LargeListArray.from_arrays(pa.array(ends), pa.array(values))
+
+
+@kernel
+def _copy(values: Set, sizes: Numbers, begins: Numbers, out: Set) -> None:
+    """Copy lists, one after another in `values`, to where each begins in `out`."""
+    at = 0
+    for row in range(len(sizes)):
+        to = begins[row]
+        for step in range(sizes[row]):
+            out[to + step] = values[at + step]
+        at += sizes[row]
 
 
 class Regrouped:

@@ -66,6 +66,11 @@ class SetStore:
         if self._held > self._memory or self._file is not None:
             self._flush()
 
+    @property
+    def bytes(self) -> int:
+        """How many bytes all sets take."""
+        return 4 * int(self._index()[-1])
+
     def bytes_of(self, numbers: Numbers) -> Numbers:
         """Return the bytes that each of these sets takes."""
         starts = self._index()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -16,17 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis.dedup.recurring import Recurring
-from tamis.text.kernel import kernel
+from tamis.dedup.sorting import Records, Starts, recurring_records, sorted_records
 
-Records = npt.NDArray[np.void]
-Starts = npt.NDArray[np.int64]
-
-# Rows gathered at once while a run is written, and samples taken of each run to cut the ranges by.
-_CHUNK_ROWS = 1 << 18
+# Samples taken of each run to cut the ranges by.
 _SAMPLES = 4096
-# Groups of equal keys up to this size are put in order by insertion.
-_SHORT = 24
-# Beside the record itself, sorting holds the first field and an index.
+# Beside the record itself, sorting holds a copy of it, and an index or two fields apart.
 _SORT_BYTES = 24
 
 
@@ -43,7 +38,7 @@ class Sorter:
     ) -> None:
         self._dtype = dtype
         self._chosen = chosen or singles
-        self._capacity = max(memory // (dtype.itemsize + _SORT_BYTES), 1024)
+        self._capacity = max(memory // (dtype.itemsize + max(dtype.itemsize + 8, _SORT_BYTES)), 1024)
         self._block = max(memory // (4 * dtype.itemsize + _SORT_BYTES), 1024)
         self._scratch = scratch
         self._folder: Path | None = None
@@ -94,29 +89,25 @@ class Sorter:
             return
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="sort-", dir=self._scratch))
-        records = self._buffer[: self._used]
-        order = sort_order(records)
+        records = sorted_records(self._buffer[: self._used])
         path = self._folder / f"run-{len(self._runs):05d}"
-        with path.open("wb") as file:
-            for begin in range(0, len(order), _CHUNK_ROWS):
-                file.write(records[order[begin : begin + _CHUNK_ROWS]].tobytes())
+        records.tofile(path)
         keys = records[self._dtype.names[0]]  # type: ignore[index]
-        self._samples.append(keys[order[:: max(len(order) // _SAMPLES, 1)]].copy())
+        self._samples.append(keys[:: max(len(keys) // _SAMPLES, 1)].copy())
         self._runs.append(path)
         self.spilled += path.stat().st_size
         self._used = 0
 
     def _blocks_in_memory(self) -> Iterator[Records]:
-        records = self._without_singles(self._buffer[: self._used])
+        records = sorted_records(self._without_singles(self._buffer[: self._used]))
         self._buffer = np.empty(0, self._dtype)
-        order = sort_order(records)
         keys = records[self._dtype.names[0]]  # type: ignore[index]
         begin = 0
-        while begin < len(order):
-            end = min(begin + self._block, len(order))
-            while end < len(order) and keys[order[end]] == keys[order[end - 1]]:
+        while begin < len(keys):
+            end = min(begin + self._block, len(keys))
+            while end < len(keys) and keys[end] == keys[end - 1]:
                 end += 1
-            yield records[order[begin:end]]
+            yield records[begin:end]
             begin = end
 
     def _merged(self) -> Iterator[Records]:
@@ -133,7 +124,7 @@ class Sorter:
             records = self._without_singles(np.concatenate(parts))
             del parts
             if len(records):
-                yield records[sort_order(records)]
+                yield sorted_records(records)
 
     def _without_singles(self, records: Records) -> Records:
         """Drop most records whose first field occurs once, which is nearly all of them, before the dearer sort."""
@@ -152,60 +143,14 @@ class Sorter:
         return [*np.unique(cuts).tolist(), None]
 
 
-@kernel
-def _settle(keys: npt.NDArray[np.uint64], second: npt.NDArray[np.uint64], order: npt.NDArray[np.int64]) -> None:
-    """Put `order`, which is by `keys`, in order by `second` within equal keys."""
-    begin = 0
-    for end in range(1, len(order) + 1):
-        if end < len(order) and keys[order[end]] == keys[order[begin]]:
-            continue
-        if end - begin > _SHORT:
-            some = order[begin:end].copy()
-            order[begin:end] = some[np.argsort(second[some])]
-        else:
-            for place in range(begin + 1, end):
-                moved, at = order[place], place
-                while at > begin and second[order[at - 1]] > second[moved]:
-                    order[at] = order[at - 1]
-                    at -= 1
-                order[at] = moved
-        begin = end
-
-
 def _below(keys: npt.NDArray[np.uint64], bound: int | None) -> int:
-    return len(keys) if bound is None else int(np.searchsorted(keys, np.uint64(bound), side="left"))
-
-
-def sort_order(records: Records) -> npt.NDArray[np.int64]:
-    """Return the order of records by all their fields; fast where the first field rarely repeats."""
-    first, *rest = records.dtype.names or ()
-    keys = np.ascontiguousarray(records[first])
-    if len(rest) == 1:
-        return settled_order(keys, np.ascontiguousarray(records[rest[0]]))
-    order = np.argsort(keys)
-    ordered = keys[order]
-    equal = ordered[1:] == ordered[:-1]
-    tied = np.flatnonzero(np.concatenate([[False], equal]) | np.concatenate([equal, [False]]))
-    if len(tied):
-        among = order[tied]
-        order[tied] = among[np.lexsort([records[name][among] for name in [*reversed(rest), first]])]
-    return order
-
-
-def settled_order(keys: npt.NDArray[np.uint64], second: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    """Return the order by `keys`, then by `second`."""
-    order = np.argsort(keys)
-    _settle(keys, second, order)
-    return order
+    # Looks at few records of a run on disk, where `np.searchsorted` would make a copy of every key.
+    return len(keys) if bound is None else bisect_left(keys, np.uint64(bound))
 
 
 def repeated(blocks: Iterator[Records], fields: tuple[str, ...]) -> Iterator[tuple[Records, Starts]]:
     """Yield per block the records that share `fields` with another one, and where each such group starts."""
     for records in blocks:
-        equal = np.ones(max(len(records) - 1, 0), np.bool_)
-        for name in fields:
-            equal &= records[name][1:] == records[name][:-1]
-        again = np.concatenate([[False], equal])
-        kept = again | np.concatenate([equal, [False]])
-        if kept.any():
-            yield records[kept], np.flatnonzero(~again[kept]).astype(np.int64)
+        kept, starts = recurring_records(records, fields)
+        if len(kept):
+            yield kept, starts

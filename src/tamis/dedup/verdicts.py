@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tamis.dedup.documents import Docs
-from tamis.dedup.meetings import Meetings, gather
+from tamis.dedup.meetings import Buckets, Meetings, gather
 from tamis.dedup.options import DedupOptions
 from tamis.dedup.sets import Numbers, Set, SetStore
 from tamis.text.kernel import kernel
@@ -59,7 +59,7 @@ def _resolve(
     ends: Numbers,
     values: Set,
     doc_starts: Numbers,
-    slots: Numbers,
+    slots: Buckets,
     bucket_count: int,
     threshold: float,
     floor: int,
@@ -163,6 +163,9 @@ def _take_in(docs: Docs, fetch: Fetch, options: DedupOptions, store: SetStore) -
 
 def _chunks(meetings: Meetings, store: SetStore, memory: int) -> Iterator[Numbers]:
     """Yield the documents, ascending, of whole components whose sets take about `memory` bytes together."""
+    if store.bytes <= memory:
+        yield np.arange(len(meetings.docs))
+        return
     order = np.argsort(meetings.components, kind="stable")
     component = meetings.components[order]
     weight = np.cumsum(store.bytes_of(order))
