@@ -151,10 +151,12 @@ def kills(chance: random.Random, times: int) -> dict[str, object]:
         judged, largest = count.stat().st_size, _largest(root / "clean")
         clean, output, shots, runs, wrong, dirty, dead = tree(root / "clean"), root / "out", 0, 0, 0, 0, 0
         line = command(source, output, recipe, *options)
+        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _wait_for(process, output)
+        # Most of a run's time is the start of its processes: shots are spread over what comes after that.
         began = time.monotonic()
-        subprocess.run(line, check=True, capture_output=True)
-        # Most of a run's time is the start of its processes: shots are spread over what comes after the first file.
-        whole = (time.monotonic() - began) * 0.6
+        assert process.wait() == 0
+        whole = time.monotonic() - began
         shutil.rmtree(output)
         count.write_bytes(b"x" * judged)
         again = twice = 0
@@ -168,11 +170,11 @@ def kills(chance: random.Random, times: int) -> dict[str, object]:
             if killed:
                 continue
             runs += 1
-            bad = process.returncode != 0 or tree(output) != clean
-            if bad:
-                print((root / "said.txt").read_text("utf-8", "replace")[-4000:], file=sys.stderr)
+            bad, found = process.returncode != 0 or tree(output) != clean, inspect.fsck(str(output))
+            if bad or not found.clean:
+                _tell(process.returncode, root / "said.txt", clean, tree(output), found)
             wrong += bad
-            dirty += not inspect.fsck(str(output)).clean
+            dirty += not found.clean
             shutil.rmtree(output)
         again = count.stat().st_size - judged * (runs + 1)
         return {
@@ -184,6 +186,22 @@ def kills(chance: random.Random, times: int) -> dict[str, object]:
             "committed units done again": twice,
             "units judged again for each worker killed": round(again / largest / max(dead, 1), 2),
         }
+
+
+def _tell(code: int, said: Path, clean: dict[str, bytes], found: dict[str, bytes], checked: object) -> None:
+    """Print all that is known of a run that ended badly: its exit, the files that differ, what fsck says, its words."""
+    other = sorted(path for path in clean.keys() | found.keys() if clean.get(path) != found.get(path))
+    print(f"exit {code}; files that differ: {other}; {checked}", file=sys.stderr)
+    print(said.read_text("utf-8", "replace")[-4000:], file=sys.stderr, flush=True)
+
+
+def _wait_for(process: subprocess.Popen[bytes], output: Path) -> None:
+    """Return when this process has written its first status, or has ended; an earlier one's may lie there."""
+    while process.poll() is None:
+        with suppress(OSError, ValueError):
+            if json.loads((output / "status.json").read_bytes())["pid"] == process.pid:
+                return
+        time.sleep(0.02)
 
 
 def _largest(output: Path) -> int:
@@ -223,8 +241,7 @@ def _repeated(output: Path, before: set[tuple[str, str]]) -> list[tuple[str, str
 
 def _shoot(process: subprocess.Popen[bytes], chance: random.Random, output: Path, whole: float) -> int:
     """Kill something at a random moment; returns how many workers went; 0 where the run was done before."""
-    while process.poll() is None and not (output / "status.json").exists():
-        time.sleep(0.02)
+    _wait_for(process, output)
     try:
         process.wait(chance.uniform(0.0, whole))
         return 0

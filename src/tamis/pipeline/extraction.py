@@ -19,12 +19,13 @@ from tamis.pipeline.care import Care
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.early import EarlyExit
 from tamis.pipeline.pages import Page, Pages, flush_rejected, to_batch
+from tamis.pipeline.readings import ENDS_EARLY, count_charset, watched
 from tamis.pipeline.selected import KIND, selection
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.storage import InputFiles
 from tamis.pipeline.texts import Texts
 from tamis.schema import EXTRACTED, TEXT, UNDETERMINED
-from tamis.text.encoding import as_utf8, decode
+from tamis.text.encoding import decode, to_utf8
 from tamis.warc.reader import Reader
 from tamis.warc.record import Record
 
@@ -48,13 +49,16 @@ class Extraction:
             if shard["kind"] == "warc":
                 most = self.settings.read.max_payload
                 reader = Reader(stream, start=shard["start"], end=shard["end"], max_payload=most)
-                yield from self._pages((shard["name"], record) for record in reader)
+                yield from self._pages((shard["name"], record) for record in watched(reader, self.facts))
                 self.facts.update(first_offset=reader.first_offset, next_offset=reader.next_offset)
             elif shard["kind"] == KIND:
                 yield from self._pages(selection(stream, shard, self.settings.read, files))
             else:
-                for batch in Texts(stream, shard, self.settings.read, self.ledger, self.drops, self.care):
+                texts = Texts(stream, shard, self.settings.read, self.ledger, self.drops, self.care)
+                for batch in texts:
                     yield from self._by_text(batch)
+                if texts.ends_early is not None:
+                    self.facts[ENDS_EARLY] = texts.ends_early
 
     def _pages(self, records: Iterable[tuple[str, Record]]) -> Iterator[pa.RecordBatch]:
         for held in Pages(records, self.ledger, self.drops, self.care):
@@ -115,14 +119,14 @@ class Extraction:
         early = EarlyExit(self.settings, self.facts)
         left = early.reasons(pages)
         dear = [page for page in pages if page.html and page.id not in left]
-        html = ((as_utf8(page.payload, header_charset=page.charset), page.url) for page in dear)
+        html = ((self._utf8(page), page.url) for page in dear)
         extracted = models.page_extractor(self.settings.extract).many(html) if dear else iter(())
         for page in pages:
             if page.id in left:
                 yield page, None, "", left[page.id], None
                 continue
             if not page.html:
-                text = decode(page.payload, header_charset=page.charset).text
+                text = self._utf8(page).decode()
                 yield page, None, text, "" if text.strip() else EMPTY, None
                 continue
             result = next(extracted)
@@ -132,6 +136,11 @@ class Extraction:
                 early.check(page, result.text)
                 passed_over = (result.fallback or "").removeprefix("extract:") or None
                 yield page, result.title, result.text, "" if result.text.strip() else EMPTY, passed_over
+
+    def _utf8(self, page: Page) -> bytes:
+        data, rule = to_utf8(page.payload, header_charset=page.charset)
+        count_charset(rule, self.facts)
+        return data
 
     def _by_text(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         rows = batch.to_pylist()

@@ -21,7 +21,7 @@ from tamis.errors import WorkerError
 from tamis.pipeline.executor import Work
 from tamis.pipeline.guard import ENDINGS
 from tamis.pipeline.manifest import Receipt
-from tamis.pipeline.retries import Attempt, Retries
+from tamis.pipeline.retries import PATIENCE_S, Attempt, Retries, say_waiting
 from tamis.pipeline.shard import Shard
 
 
@@ -70,7 +70,10 @@ class LocalExecutor:
 
     def _collect(self, queue: deque[Attempt], code: bytes, retries: Retries) -> Iterator[tuple[Receipt, ...]]:
         busy = {id(worker.pipe): index for index, worker in enumerate(self._crew) if worker.attempt}
-        for pipe in wait([self._crew[index].pipe for index in busy.values()]):
+        ready = wait([self._crew[index].pipe for index in busy.values()], PATIENCE_S)
+        if not ready:
+            say_waiting(len(busy), len(queue))
+        for pipe in ready:
             index = busy[id(pipe)]
             worker = self._crew[index]
             try:

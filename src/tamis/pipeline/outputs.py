@@ -16,6 +16,7 @@ from tamis.budget.summary import LanguageSummary
 from tamis.pipeline import languages, scoring, tokens
 from tamis.pipeline.findings import raised, rates, residue
 from tamis.pipeline.manifest import Receipt
+from tamis.pipeline.readings import decoded
 from tamis.pipeline.storage import Storage
 from tamis.warc.manifest import Source
 
@@ -54,7 +55,7 @@ def report_view(
         storage.open,
         settings=(storage.read_json(LOCK) or {}).get("settings", {}),
         problems=[(each.name, each.problem) for each in problems],
-        notes=[*tokens.notes(receipts), *residue(receipts)],
+        notes=[*tokens.notes(receipts), *decoded(receipts), *residue(receipts)],
         alarms=raised(ledger, receipts),
         removals=rates(receipts),
         scores=languages.read_report(storage),

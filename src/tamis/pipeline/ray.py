@@ -19,7 +19,7 @@ from tamis.pipeline import guard
 from tamis.pipeline.executor import Work
 from tamis.pipeline.local import portable, receipts
 from tamis.pipeline.manifest import Receipt
-from tamis.pipeline.retries import Attempt, Retries
+from tamis.pipeline.retries import PATIENCE_S, Attempt, Retries, say_waiting
 from tamis.pipeline.shard import Shard
 
 try:
@@ -34,9 +34,6 @@ except ImportError as error:
 IN_FLIGHT_PER_CPU = 2
 # Receipts are about 1 kB: the store of a local Ray needs no share of the machine's memory.
 STORE_BYTES = 80 << 20
-_LOOK_S = 30.0
-
-log = logging.getLogger("tamis")
 
 
 class RayExecutor:
@@ -73,9 +70,9 @@ class RayExecutor:
             while queue and len(flying) < slots:
                 attempt = queue.popleft()
                 flying[task.remote(work, attempt.now, self.worker_memory)] = attempt
-            done, _ = ray.wait(list(flying), num_returns=1, timeout=_LOOK_S)
+            done, _ = ray.wait(list(flying), num_returns=1, timeout=PATIENCE_S)
             if not done:
-                log.info("%d units are under way, %d wait.", len(flying), len(queue))
+                say_waiting(len(flying), len(queue))
             for reference in done:
                 attempt = flying.pop(reference)
                 try:
@@ -132,7 +129,9 @@ class RayActors:
             while queue and len(flying) < self._room():
                 actor, attempt = self._idle.pop() if self._idle else self._make.remote(), queue.popleft()
                 flying[actor.run.remote(code, attempt.now, self._memory)] = actor, attempt
-            done, _ = ray.wait(list(flying), num_returns=1, timeout=_LOOK_S)
+            done, _ = ray.wait(list(flying), num_returns=1, timeout=PATIENCE_S)
+            if not done:
+                say_waiting(len(flying), len(queue))
             for reference in done:
                 actor, attempt = flying.pop(reference)
                 try:

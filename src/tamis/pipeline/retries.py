@@ -18,6 +18,8 @@ from tamis.pipeline.care import MEMORY, Suspect
 from tamis.pipeline.shard import Shard
 
 ATTEMPTS = 3
+# An executor that has nothing to tell for this long says at least that.
+PATIENCE_S = 50.0
 # A unit with more poison than this has another fault.
 MOST_POISON = 100
 
@@ -56,6 +58,11 @@ class Attempt:
     suspect: Suspect | None = None
     poison: int = 0
     survived: int = 0
+
+
+def say_waiting(under_way: int, waiting: int) -> None:
+    """Say that no unit was done for `PATIENCE_S` seconds, so that a long silence is known from a dead one."""
+    log.warning("No unit was done for %.0f s: %d are under way, %d wait.", PATIENCE_S, under_way, waiting)
 
 
 class Retries:

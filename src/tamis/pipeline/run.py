@@ -28,6 +28,7 @@ from tamis.pipeline.manifest import NAME, Manifest, Receipt
 from tamis.pipeline.outputs import read_ledger, read_problems, write_reports
 from tamis.pipeline.placement import SIGNING_GPUS, lent, placed, settle, settle_signing
 from tamis.pipeline.plan import Outlook, Plan
+from tamis.pipeline.readings import cut_short
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.spans import repair
@@ -47,7 +48,7 @@ FOLDERS = ("documents", "dropped", "signatures", "tokens", "work")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run leaves: the folder, the ledger, and the inputs that could not be read."""
+    """What a run leaves: the folder, the ledger, and the inputs that could not be read, or not to their end."""
 
     output: str
     ledger: Ledger
@@ -55,7 +56,7 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Whether every input was read."""
+        """Whether every input was read to its end."""
         return not self.problems
 
     def table(self) -> pa.Table:
@@ -230,7 +231,7 @@ class Run:
         described = tokens.folder_files(self.settings, receipts)
         for path, data in described.items():
             self.storage.write(path, data)
-        problems = tuple(plan.problems())
+        problems = (*plan.problems(), *cut_short(plan.sources, plan.extract, receipts))
         languages.report(self.storage, [manifest.get(shard) for shard in plan.extract], self.settings.langid)
         write_reports(self.storage, ledger, receipts, problems)
         manifest.seal(planning.STEPS, shards)

@@ -47,6 +47,12 @@ class Texts:
         self._drops = drops
         self._care = care or Care()
 
+    @property
+    def ends_early(self) -> int | None:
+        """Where the file ends inside a row, in bytes or rows of what is unpacked, if it does; known when it is read."""
+        cut_at = [problem.id.rpartition(":")[2] for problem in self._reader.problems if problem.reason == "truncated"]
+        return int(cut_at[-1]) if cut_at else None
+
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         for batch in self._care.one_by_one(iter(self._reader)):
             for part in cut(batch, max_bytes=BATCH_BYTES, max_rows=BATCH_ROWS):

@@ -116,8 +116,16 @@ def decode(data: bytes, *, header_charset: str | None = None) -> Decoded:
 
 def as_utf8(data: bytes, *, header_charset: str | None = None) -> bytes:
     """Return what `decode` makes of a page, as UTF-8: `data` itself where it is that already, as most pages are."""
+    return to_utf8(data, header_charset=header_charset)[0]
+
+
+def to_utf8(data: bytes, *, header_charset: str | None = None) -> tuple[bytes, str]:
+    """Return `as_utf8` of a page and the rule that decided it (see `Decoded`)."""
     plain = b"\x00" not in data and b"\x1b" not in data and not data.startswith(_BOMS[0][0])
-    return data if plain and is_utf8(data) else decode(data, header_charset=header_charset).text.encode()
+    if plain and is_utf8(data):
+        return data, "utf-8"
+    found = decode(data, header_charset=header_charset)
+    return found.text.encode(), found.rule
 
 
 def is_utf8(data: bytes) -> bool:

@@ -216,8 +216,7 @@ def _unpacked(stream: BinaryIO) -> BinaryIO:
     if magic.startswith(GZIP_MAGIC):
         return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
     if magic == zstd.MAGIC:
-        reader = zstandard.ZstdDecompressor(max_window_size=1 << 31).stream_reader(stream, read_across_frames=True)
-        return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader), 1 << 20))
+        return cast(BinaryIO, io.BufferedReader(zstd.Unpacked(stream), 1 << 20))
     return stream
 
 

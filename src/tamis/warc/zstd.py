@@ -60,6 +60,82 @@ def _blocks_end(stream: BinaryIO, offset: int, position: int, checksum: bool) ->
             return position + (4 if checksum else 0)
 
 
+class _Walk:
+    """Follows frames through bytes handed over piece by piece: `within` is whether they have ended inside one."""
+
+    def __init__(self) -> None:
+        self._held = b""  # the start of a header that is not there yet
+        self._skip = 0
+        self._checksum = 0
+        self._frame = False
+
+    @property
+    def within(self) -> bool:
+        return self._frame or bool(self._held or self._skip)
+
+    def feed(self, data: bytes) -> None:
+        position = 0
+        while position < len(data):
+            if self._skip:
+                passed = min(self._skip, len(data) - position)
+                self._skip -= passed
+                position += passed
+                continue
+            self._held += data[position : position + 1]
+            position += 1
+            self._block() if self._frame else self._start()
+
+    def _start(self) -> None:
+        held = self._held
+        if len(held) == 8 and is_skippable(held):
+            self._skip, self._held = int.from_bytes(held[4:], "little"), b""
+        elif held[:4] == MAGIC and len(held) >= 5 and len(held) == _header_size(held[4]):
+            self._frame, self._checksum, self._held = True, 4 if held[4] & 4 else 0, b""
+
+    def _block(self) -> None:
+        if len(self._held) == 3:
+            value = int.from_bytes(self._held, "little")
+            self._skip, self._held = 1 if value >> 1 & 3 == 1 else value >> 3, b""
+            if value & 1:
+                self._skip, self._frame = self._skip + self._checksum, False
+
+
+class Unpacked(io.RawIOBase):
+    """The decompressed bytes of a stream of frames. Reading raises EOFError where the stream ends inside a frame: the
+    library takes what there is for all."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._walk = stream, _Walk()
+        decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
+        self._reader = decompressor.stream_reader(cast(BinaryIO, _Tapped(stream, self._walk)), read_across_frames=True)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into a buffer; returns the bytes read, 0 at the end."""
+        count = self._reader.readinto(buffer)
+        if not count and self._walk.within:
+            raise EOFError("the file ends inside a zstd frame")
+        return count
+
+
+class _Tapped(io.RawIOBase):
+    """A stream whose bytes a walk sees on their way."""
+
+    def __init__(self, stream: BinaryIO, walk: _Walk) -> None:
+        self._stream, self._walk = stream, walk
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._walk.feed(data)
+        return data
+
+
 class _Slice(io.RawIOBase):
     """The bytes [offset, offset + length) of a stream, as a stream of their own."""
 
