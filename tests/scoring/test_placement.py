@@ -70,9 +70,12 @@ def test_this_machine_scores_on_the_cpu_where_it_has_no_card(neural: None, monke
 
 
 def test_cards_are_claimed_one_by_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    used: list[str] = []
+
     class Torch:
         class cuda:  # noqa: N801
             device_count = staticmethod(lambda: 2)
+            set_device = staticmethod(lambda name: used.append(name))
 
     monkeypatch.setattr(device, "torch_module", Torch)
     monkeypatch.setattr(device.tempfile, "gettempdir", lambda: str(tmp_path))
@@ -85,3 +88,5 @@ def test_cards_are_claimed_one_by_one(monkeypatch: pytest.MonkeyPatch, tmp_path:
         others.append(held.copy())
         held.clear()
         assert device.claim(gpus) == expected
+    # Each process makes the one it has its own: events and fused kernels would go to the first otherwise.
+    assert used == ["cuda:0", "cuda:0", "cuda:1", "cuda:0", "cuda:1"]

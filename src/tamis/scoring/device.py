@@ -140,6 +140,14 @@ def download(tensor: Any) -> Callable[[], npt.NDArray[np.float64]]:
     return wait
 
 
+def fetch(tensor: Any) -> npt.NDArray[Any]:
+    """Return a tensor's numbers on the host: from a card by pinned memory, several times as fast."""
+    if tensor.device.type != "cuda":
+        return np.asarray(tensor.numpy())
+    host = torch_module().empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    return np.asarray(host.copy_(tensor).numpy())
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Compute on one thread for a while; where torch is absent there is nothing to hold back."""

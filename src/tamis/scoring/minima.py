@@ -7,7 +7,9 @@ everything in registers; without it, torch's own operations do the same through 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,17 @@ from tamis.scoring import device as devices
 
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
+Kernel = Callable[[Any, Any, Any, Any], Any]
+
+log = logging.getLogger("tamis")
 
 # Shingles one program goes through: longer documents are cut, so that none is waited for.
 SEGMENT = 4096
 # Values that exist at once where nothing is fused: 64 M of 8 bytes on a card, and what stays in cache on a CPU.
-_VALUES = {"cuda": 1 << 26, "cpu": 1 << 19}
+_VALUES = {"cuda": 1 << 26, "cpu": 1 << 17}
 _FLIP = np.uint64(1 << 63)
+_GREATEST = (1 << 63) - 1
+_LEAST = -(1 << 63)
 
 
 def minima(offsets: Ints, hashes: Hashes, multipliers: Hashes, increments: Hashes, device: str = "cuda") -> Hashes:
@@ -34,23 +41,18 @@ def minima(offsets: Ints, hashes: Hashes, multipliers: Hashes, increments: Hashe
     torch = devices.torch_module()
     bounds, owners = segments(offsets, SEGMENT)
     given = [devices.upload(each.view(np.int64), device) for each in (hashes, multipliers, increments + _FLIP)]
-    places = devices.upload(bounds, device)
-    found = of_pieces(places, *given)
+    found = of_pieces(devices.upload(bounds, device), *given)
     if len(bounds) != len(offsets):
         whole = torch.full((len(offsets) - 1, len(multipliers)), _GREATEST, dtype=torch.int64, device=device)
         index = devices.upload(owners, device)[:, None].expand_as(found)
         found = whole.scatter_reduce_(0, index, found, "amin")
-    values: Hashes = found.cpu().numpy().view(np.uint64) ^ _FLIP
-    return values
-
-
-_GREATEST = (1 << 63) - 1
+    return devices.fetch(found.bitwise_xor_(_LEAST)).view(np.uint64)
 
 
 def of_pieces(bounds: Any, hashes: Any, multipliers: Any, increments: Any) -> Any:
     """Return the least a x + b of each piece, signed, int64 (pieces, permutations), all on the device they are on."""
-    kernel = _fused() if hashes.is_cuda else None
-    return (kernel or _plain)(bounds, hashes, multipliers, increments)
+    kernel = (fused() if hashes.is_cuda else None) or plain
+    return kernel(bounds, hashes, multipliers, increments)
 
 
 def segments(offsets: Ints, size: int) -> tuple[Ints, Ints]:
@@ -65,27 +67,48 @@ def segments(offsets: Ints, size: int) -> tuple[Ints, Ints]:
     return np.concatenate([starts, offsets[-1:]]).astype(np.int64), owners
 
 
-def _plain(bounds: Any, hashes: Any, multipliers: Any, increments: Any) -> Any:
-    """Return the minima of pieces by torch's own operations, a bounded number of values at a time."""
+def plain(bounds: Any, hashes: Any, multipliers: Any, increments: Any) -> Any:
+    """Return the minima of pieces by torch's own operations: pieces of like length together, longest first, a bounded
+    number of values at a time. A shorter piece repeats its last shingle, which changes no minimum."""
     torch = devices.torch_module()
-    pieces, permutations = len(bounds) - 1, len(multipliers)
-    place = hashes.device
-    found = torch.full((pieces, permutations), _GREATEST, dtype=torch.int64, device=place)
-    sizes = bounds[1:] - bounds[:-1]
-    rows = torch.repeat_interleave(torch.arange(pieces, device=place), sizes)
-    start = int(bounds[0])
-    step = max(1, _VALUES[place.type] // permutations)
-    for first in range(0, len(rows), step):
-        mine = hashes[start + first : start + first + step]
-        values = mine[: len(rows) - first, None] * multipliers + increments
-        index = rows[first : first + step, None].expand_as(values)
-        found.scatter_reduce_(0, index, values, "amin")
+    permutations, place = len(multipliers), hashes.device
+    starts, sizes = bounds[:-1], bounds[1:] - bounds[:-1]
+    found = torch.full((len(starts), permutations), _GREATEST, dtype=torch.int64, device=place)
+    sizes, order = sizes.sort(descending=True, stable=True)
+    lengths = sizes.tolist()
+    first = 0
+    while first < len(lengths) and lengths[first]:
+        longest = lengths[first]
+        end = first + max(1, _VALUES[place.type] // (longest * permutations))
+        rows = order[first:end][sizes[first:end] > 0]
+        steps = torch.minimum(torch.arange(longest, device=place), sizes[first : first + len(rows), None] - 1)
+        shingles = hashes[starts[rows, None] + steps]
+        found[rows] = (shingles[:, :, None] * multipliers + increments).amin(1)
+        first += len(rows)
     return found
 
 
-def _fused() -> Callable[[Any, Any, Any, Any], Any] | None:
+@lru_cache(maxsize=1)
+def fused() -> Kernel | None:
+    """Return the fused kernel, None where there is no Triton, or where it does not give what `plain` gives here."""
     try:
         from tamis.scoring.minima_triton import run
     except ImportError:
         return None
-    return run
+    return run if agrees(run, "cuda") else None
+
+
+def agrees(kernel: Kernel, device: str) -> bool:
+    """Return whether a kernel gives the values of `plain` on a device; says so in the log where it does not."""
+    random = np.random.default_rng(1)
+    offsets = np.array([0, 300, 300, 301, 700, 4900])
+    numbers = (random.integers(0, 1 << 64, size, dtype=np.uint64).view(np.int64) for size in (4900, 37, 37))
+    given = [devices.upload(each, device) for each in (offsets, *numbers)]
+    try:
+        alike = bool((kernel(*given) == plain(*given)).all())
+    except Exception as error:  # Triton raises what its compiler and its compiler's C compiler raise
+        log.warning("The fused MinHash kernel does not run here (%s): torch's own operations do its work.", error)
+        return False
+    if not alike:
+        log.warning("The fused MinHash kernel gives other values here: torch's own operations do its work.")
+    return alike
