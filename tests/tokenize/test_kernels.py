@@ -16,9 +16,8 @@ from tokenizers import Regex, pre_tokenizers
 from tamis.tokenize import classes
 from tamis.tokenize.backtrack import backtrack, longest, proofs
 from tamis.tokenize.merge import EMPTY, SCAN_LIMIT, byte_ranks, fill_pairs, heap_merge, merge
-from tamis.tokenize.split import _CL100K, _DIGITS, _GPT2, _O200K, CL100K, GPT2, O200K, lower_end, next_end, recognise
+from tamis.tokenize.split import _CL100K, _DIGITS, _GPT2, _O200K, CL100K, GPT2, O200K, next_end, recognise
 from tamis.tokenize.trie import build
-from tamis.tokenize.unchecked import overlapping_words
 
 CASES = [(GPT2, 0, _GPT2)] + [
     (number, digits, known.replace("DIGITS", written))
@@ -36,7 +35,7 @@ def test_pre_tokens_are_those_of_the_regular_expression(pattern, digits, regex, 
     data, flags = np.frombuffer(text.encode(), np.uint8), classes.table()
     found, at = [], 0
     while at < len(data):
-        end = next_end(data, overlapping_words(data), at, len(data), flags, pattern, digits)
+        end = next_end(data, at, len(data), flags, pattern, digits)
         assert end > at
         found.append(data[at:end].tobytes().decode())
         at = end
@@ -48,7 +47,7 @@ def test_pre_tokens_are_those_of_the_regular_expression(pattern, digits, regex, 
 def test_bytes_that_are_no_utf8_are_walked_within_bounds(data, pattern):
     array, at = np.frombuffer(data, np.uint8), 0
     while at < len(array):
-        end = next_end(array, overlapping_words(array), at, len(array), classes.table(), pattern, 3)
+        end = next_end(array, at, len(array), classes.table(), pattern, 3)
         assert at < end <= len(array)
         at = end
 
@@ -125,17 +124,6 @@ for size in (1, 7, 8, 9, 31, 33, 70, 300):
 """
     environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=250)
-
-
-def test_eight_letters_at_once_end_where_one_by_one_do():
-    text = b"abcdefgh|abcdefghi{zzz`abcdefgA" + bytes(range(256)) + b"abcdefghijklmnopqrstuvwxyz"
-    data = np.frombuffer(text, np.uint8)
-    for stop in (len(data), 20, 9, 8, 3):
-        for at in range(stop):
-            end = at
-            while end < stop and 97 <= text[end] <= 122:
-                end += 1
-            assert lower_end(data, overlapping_words(data), at, stop) == end
 
 
 def backtracked(rules, text):

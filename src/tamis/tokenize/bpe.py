@@ -38,7 +38,8 @@ from tamis.tokenize.remember import (
     wide_key,
     wide_line,
 )
-from tamis.tokenize.split import Bytes, next_end, recognise
+from tamis.tokenize.scan import scan
+from tamis.tokenize.split import Bytes, recognise
 from tamis.tokenize.trie import FIELD, Trie
 from tamis.tokenize.unchecked import Words, aligned, overlapping_words, prefetch, text_within, unchecked
 from tamis.tokenize.vocabulary import Tables, find_token, tables
@@ -107,22 +108,18 @@ def encode_texts(
     No bounds are checked: `bounds` ascend within the data (`text_within`), a pre-token ends within its text and gives
     no more ids than bytes, of which `out` holds ROOM more; a line is found under a mask of their number.
     """
-    flags, masks, letters, first, pairs, merged, ids, proofs, spelt, offsets, whole = tables
+    flags, paths, moves, masks, letters, first, pairs, merged, ids, proofs, spelt, offsets, whole = tables
     trie, left, right, shape, filter_ = proofs
     ends, lines = np.empty(AHEAD, np.int64), np.empty(AHEAD, np.int64)
     keys = np.empty((AHEAD, 2), np.int64)
     scratch, work = np.empty(64, np.int32), np.empty((3, SCAN_LIMIT), np.int32)
-    rows, row, ahead, keeps = len(bounds) - 1, 0, 0, len(out) > 0
-    total, before, at, front = 0, 0, bounds[0], bounds[0]
+    front = np.zeros(5, np.int64)
+    front[1] = front[2] = bounds[0]
+    rows, row, keeps = len(bounds) - 1, 0, len(out) > 0
+    total, before, at = 0, 0, bounds[0]
     a = b = c = d = line = 0
-    while front < bounds[rows]:
-        found = 0
-        while found < AHEAD and front < bounds[rows]:
-            while front >= bounds[ahead + 1]:
-                ahead += 1
-            front = next_end(data, words, front, bounds[ahead + 1], flags, pattern, digits)
-            ends[found] = front
-            found += 1
+    while front[0] < rows:
+        found = scan(data, bounds, front, flags, paths, moves, pattern, digits, ends)
         start = at
         for place in range(found):
             size = ends[place] - start

@@ -15,14 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis.tokenize.classes import BREAK, CODE_POINTS, LETTER, LOWER, MARK, NUMBER, SPACE, UPPER, Classes
-from tamis.tokenize.unchecked import Words, unchecked
+from tamis.tokenize.unchecked import unchecked
 
 GPT2, CL100K, O200K = 0, 1, 2
-
-# Eight bytes in a word.
-TOP_BITS, LOW_BITS = np.uint64(0x8080808080808080), np.uint64(0x7F7F7F7F7F7F7F7F)
-FROM_A, BEYOND_Z = np.uint64(0x1F1F1F1F1F1F1F1F), np.uint64(0x0505050505050505)
-ONE, ONES, SEVEN, FIFTY_SIX = np.uint64(1), np.uint64(0x0101010101010101), np.uint64(7), np.uint64(56)
 
 _ALPHA = UPPER | LOWER | LETTER
 _HEAD = UPPER | LETTER | MARK  # [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]
@@ -231,51 +226,8 @@ def end_gpt2(data: Bytes, at: int, stop: int, classes: Classes) -> int:
 
 
 @unchecked
-def lower_end(data: Bytes, words: Words, at: int, stop: int) -> int:
-    """Return the end of a run of a-z: eight bytes at once, for the loop's end is a branch that is never foreseen."""
-    while at + 8 <= len(data):
-        word = np.uint64(words[at])  # unsigned, for signed sums that overflow are undefined to the compiler
-        low = word & LOW_BITS
-        # Adding 0x1F carries from 0x61 on into the top bit of a byte, adding 5 from 0x7B on.
-        letters = (low + FROM_A) & ~(low + BEYOND_Z) & ~word
-        others = ~letters & TOP_BITS
-        if others:
-            below = (~others & (others - ONE)) >> SEVEN & ONES
-            return min(at + int(np.int64((below * ONES) >> FIFTY_SIX)), stop)
-        at += 8
-        if at >= stop:
-            return stop
-    while at < stop and 0x61 <= data[at] <= 0x7A:
-        at += 1
-    return at
-
-
-@unchecked
-def plain_end(data: Bytes, words: Words, at: int, stop: int, pattern: int) -> int:
-    """Return the end of the pre-token at `at` where it is ` ?[A-Z]?[a-z]+` and an ASCII character, but no ', follows.
-
-    All three patterns cut it so: no other ASCII letter goes on, and only ' may. Else `at`.
-    """
-    place = at + 1 if data[at] == 0x20 else at
-    if place < stop and 0x41 <= data[place] <= 0x5A:
-        place += 1
-    start = place
-    place = lower_end(data, words, place, stop)
-    if place == start:
-        return at
-    if place < stop:
-        after = data[place]
-        if after >= 0x80 or after == 0x27 or (pattern != O200K and 0x41 <= after <= 0x5A):
-            return at
-    return place
-
-
-@unchecked
-def next_end(data: Bytes, words: Words, at: int, stop: int, classes: Classes, pattern: int, digits: int) -> int:
+def next_end(data: Bytes, at: int, stop: int, classes: Classes, pattern: int, digits: int) -> int:
     """Return the end of the pre-token that starts at `at` (< `stop`); always beyond it."""
-    end = plain_end(data, words, at, stop, pattern)
-    if end > at:
-        return end
     if pattern == GPT2:
         return end_gpt2(data, at, stop, classes)
     flags, after = flags_at(data, at, stop, classes)

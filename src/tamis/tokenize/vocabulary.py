@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tamis.tokenize import classes
+from tamis.tokenize.automaton import SPLITS, Moves, moves
 from tamis.tokenize.backtrack import BYTES, Proofs, no_proofs, proofs
 from tamis.tokenize.definition import Definition
 from tamis.tokenize.merge import EMPTY, MAX_IDS, Ids32, Slots, byte_ranks, fill_pairs
 from tamis.tokenize.ranks import byte_letters
 from tamis.tokenize.remember import masks
+from tamis.tokenize.scan import Paths, paths
 from tamis.tokenize.split import Bytes, recognise
 from tamis.tokenize.unchecked import aligned, unchecked
 
@@ -24,6 +26,8 @@ class Tables(NamedTuple):
     """
 
     flags: classes.Classes
+    paths: Paths
+    moves: Moves
     masks: Slots
     letters: Ids32
     first: Ids32
@@ -60,7 +64,8 @@ def tables(definition: Definition) -> Tables:
     fill_pairs(lefts, rights, pairs)
     first = byte_ranks(letters, pairs)
     proved = _proofs(lefts, rights, [spelling[number] for number in ids], first, pairs) if single else no_proofs()
-    return Tables(classes.table(), masks(), letters, first, pairs, merged, ids, proved, spelt, offsets, whole)
+    split = classes.table(), paths(), moves(*(recognise(definition.data["pre_tokenizer"]) or SPLITS[0]))
+    return Tables(*split, masks(), letters, first, pairs, merged, ids, proved, spelt, offsets, whole)
 
 
 def _proofs(lefts: Ids32, rights: Ids32, spelling: list[bytes], first: Ids32, pairs: Slots) -> Proofs:
