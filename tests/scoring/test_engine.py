@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ torch = pytest.importorskip("torch", reason="neural scorers need torch")
 pytest.importorskip("transformers", reason="neural scorers need transformers")
 
 from tamis.errors import ConfigError, TamisError  # noqa: E402
-from tamis.scoring import ScoringOptions, load  # noqa: E402
+from tamis.scoring import ScoringOptions, attention, load  # noqa: E402
 from tamis.scoring.body import Batch  # noqa: E402
 from tamis.scoring.engine import Engine, ahead  # noqa: E402
 from tamis.scoring.texts import PIECE_CHARS, Vocabulary, split  # noqa: E402
@@ -45,6 +46,50 @@ def test_packed_scores_equal_padded_ones(zoo: Zoo, lengths: pa.LargeStringArray,
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
     assert np.nanstd(found.scores) > 0.01
     assert found.windows.tolist() == expected.windows.tolist()
+
+
+@pytest.mark.parametrize("name", [*PACKED, "distilbert", "labels"])
+def test_bodies_in_bf16_score_nearly_as_in_fp32(zoo: Zoo, lengths: pa.LargeStringArray, name: str) -> None:
+    label = {"label": "LABEL_1"} if name == "labels" else {}
+    fine, coarse = (
+        load(ScoringOptions(str(zoo(name)), dtype=dtype, **label)).score(lengths).scores  # type: ignore[attr-defined]
+        for dtype in ("fp32", "bf16")
+    )
+    assert np.isnan(fine).tolist() == np.isnan(coarse).tolist()
+    np.testing.assert_allclose(coarse, fine, atol=0.15)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_model_that_does_not_compile_runs_as_it_is(
+    zoo: Zoo, lengths: pa.LargeStringArray, fails: bool, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    def compiled(body: Any, **_: Any) -> Any:
+        def run(**given: Any) -> Any:
+            if fails:
+                raise RuntimeError("no C compiler")
+            return body(**given)
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    options = ScoringOptions(str(zoo("bert")))
+    found, wanted = (load(each).score(lengths).scores for each in (replace(options, compile=True), options))  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(found, wanted)
+    assert ["no C compiler" in message for message in caplog.messages] == [True] * fails
+
+
+def test_attention_that_raises_is_no_attention(
+    zoo: Zoo, lengths: pa.LargeStringArray, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    wanted = load(ScoringOptions(str(zoo("bert")))).score(lengths).scores  # type: ignore[attr-defined]
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("no kernel image is available")
+
+    monkeypatch.setattr(attention, "_one_by_one", broken)
+    engine: Any = load(ScoringOptions(str(zoo("bert"))))
+    assert not engine.net.packs and "no kernel image" in caplog.text
+    np.testing.assert_allclose(engine.score(lengths).scores, wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["bert", "llama", "modernbert", "distilbert"])

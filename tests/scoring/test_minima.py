@@ -34,10 +34,12 @@ hashes = np.random.default_rng(0).integers(0, 1 << 64, offsets[-1], dtype=np.uin
 assert np.array_equal(minima.minima(offsets, hashes, *permutations(112, 1), "cpu"), minhashes(offsets, hashes, 112, 1))
 
 import torch
+from tamis.scoring import heads
 from tamis.scoring.surprise_triton import run as surprise
 logits, targets = torch.randn(7, 5000) * 4, torch.randint(0, 5000, (7,))
 for given in (logits, logits.bfloat16(), logits[:, :4097]):
     wanted = torch.nn.functional.cross_entropy(given.float(), targets % given.shape[1], reduction="none")
+    assert heads.agrees(surprise, "cpu")
     assert torch.allclose(surprise(given, targets % given.shape[1]), wanted, atol=1e-4)
 """
 

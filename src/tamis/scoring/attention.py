@@ -1,8 +1,8 @@
 """Attention over packed sequences: each attends to itself alone, whatever stands beside it.
 
 On CUDA in half precision the kernel is FlashAttention's variable-length one (Dao 2023, arXiv:2307.08691), which torch
-or the package `flash_attn` brings; on the CPU sequences are attended to one after the other. Registered with
-transformers under NAME; the model's own code does everything else.
+brings, under a public name of late, or the package `flash_attn`; on the CPU sequences are attended to one after the
+other. Registered with transformers under NAME; the model's own code does everything else.
 """
 
 from __future__ import annotations
@@ -21,30 +21,54 @@ NAME = "tamis_packed"
 _WIDEST = 256
 
 
+# f(q, k, v, bounds, longest, scale, window): q, k, v of shape (tokens, heads, width), `window` how far a token sees to
+# its left and right, -1 without end.
+Kernel = Callable[[Any, Any, Any, Any, int, float, tuple[int, int]], Any]
+
+
 @lru_cache(maxsize=1)
-def _kernel() -> Callable[..., Any] | None:
-    """Return what attends within sequences on CUDA: f(q, k, v, bounds, longest, scale, window), None without one."""
+def kernel() -> Kernel | None:
+    """Return what attends within sequences on CUDA: the first of torch's public name, torch's own operation under it,
+    and the package `flash_attn` that is there and takes a window and a scale; None without one."""
+    return _varlen() or _operation() or _flash_attn()
+
+
+def _varlen() -> Kernel | None:
     try:
         from torch.nn.attention.varlen import varlen_attn
     except ImportError:
-        return _flash_attn()
-
+        return None
     known = inspect.signature(varlen_attn).parameters
-    if "window_size" not in known:
-        return _flash_attn()  # a release that can only look everywhere or back
+    if not {"window_size", "scale"} <= known.keys():
+        return None  # an early release, which can only look everywhere or back
 
     def attend(q: Any, k: Any, v: Any, bounds: Any, longest: int, scale: float, window: tuple[int, int]) -> Any:
-        options: dict[str, Any] = {"scale": scale, "window_size": window}
-        if q.shape[1] != k.shape[1] and "enable_gqa" in known:
-            options["enable_gqa"] = True
-        elif q.shape[1] != k.shape[1]:
-            k, v = (each.repeat_interleave(q.shape[1] // k.shape[1], 1) for each in (k, v))
-        return varlen_attn(q, k, v, bounds, bounds, longest, longest, **options)
+        grouped = {"enable_gqa": True} if "enable_gqa" in known and q.shape[1] != k.shape[1] else {}
+        k, v = (k, v) if grouped else _alike(q, k, v)
+        return varlen_attn(q, k, v, bounds, bounds, longest, longest, scale=scale, window_size=window, **grouped)
 
     return attend
 
 
-def _flash_attn() -> Callable[..., Any] | None:
+def _operation() -> Kernel | None:
+    try:
+        operation = torch_module().ops.aten._flash_attention_forward.default
+    except AttributeError:
+        return None
+    known = {argument.name for argument in operation._schema.arguments}
+    if not {"scale", "window_size_left", "window_size_right"} <= known:
+        return None
+
+    def attend(q: Any, k: Any, v: Any, bounds: Any, longest: int, scale: float, window: tuple[int, int]) -> Any:
+        k, v = _alike(q, k, v)
+        left, right = (None if side < 0 else side for side in window)
+        given = {"scale": scale, "window_size_left": left, "window_size_right": right}
+        return operation(q, k, v, bounds, bounds, longest, longest, 0.0, window == (-1, 0), False, **given)[0]
+
+    return attend
+
+
+def _flash_attn() -> Kernel | None:
     try:
         from flash_attn import flash_attn_varlen_func
     except ImportError:
@@ -60,13 +84,19 @@ def _flash_attn() -> Callable[..., Any] | None:
     return attend
 
 
+def _alike(q: Any, k: Any, v: Any) -> tuple[Any, Any]:
+    """Return keys and values with as many heads as the queries have."""
+    times = q.shape[1] // k.shape[1]
+    return (k, v) if times == 1 else (k.repeat_interleave(times, 1), v.repeat_interleave(times, 1))
+
+
 def supported(device: str, dtype: Any, head: int) -> bool:
     """Return whether packed sequences can be attended to on a device with heads of that width."""
     torch = torch_module()
     if not device.startswith("cuda"):
         return True
     half = dtype in (torch.bfloat16, torch.float16)
-    return half and head % 8 == 0 and head <= _WIDEST and _kernel() is not None
+    return half and head % 8 == 0 and head <= _WIDEST and kernel() is not None
 
 
 def register() -> str:
@@ -102,9 +132,9 @@ def attend(
     window = (reach, 0 if causal else reach)
     q, k, v = (each[0].transpose(0, 1) for each in (query, key, value))
     if query.is_cuda:
-        kernel = _kernel()
-        assert kernel is not None
-        return kernel(q, k, v, cu_seq_lens_q, max_length_q, scale, window).unsqueeze(0), None
+        flash = kernel()
+        assert flash is not None
+        return flash(q, k, v, cu_seq_lens_q, max_length_q, scale, window).unsqueeze(0), None
     return _one_by_one(q, k, v, cu_seq_lens_q.tolist(), scale, window).unsqueeze(0), None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -89,7 +90,7 @@ class Body:
         if self.packs:
             self._trust()
         if compiled:
-            self._body = torch_module().compile(self._body, dynamic=True)
+            self._body = _compiled(self._body)
 
     @property
     def window(self) -> int:
@@ -139,20 +140,46 @@ class Body:
         What passes sequence bounds down to attention is the library's affair, and a version that did not would let
         documents see each other without any error.
         """
-        torch = torch_module()
         config = self.model.config
         words = np.random.default_rng(1).integers(0, config.vocab_size, sum(_PROBE)).astype(np.int32)
-        ids = np.split(words, [_PROBE[0]])
-        fresh = np.array(_PROBE, np.int64)
-        with torch.inference_mode():
+        try:
+            apart, why = self._apart(np.split(words, [_PROBE[0]])), ""
+        except (RuntimeError, TypeError, ValueError) as error:  # no kernel for this card in this version of torch
+            apart, why = float("inf"), f" {error}"
+        if not apart < _ALIKE:
+            told = "%s answers otherwise when packed (%.3f): its batches are padded.%s"
+            log.warning(told, config.model_type, apart, why)
+            self.model.set_attn_implementation("sdpa")
+            self.packs = False
+
+    def _apart(self, ids: list[npt.NDArray[np.int32]]) -> float:
+        """Return how far packed answers are from padded ones, as a share of the greatest value."""
+        fresh = np.array([len(each) for each in ids], np.int64)
+        with torch_module().inference_mode():
             wanted = self._padded(batch(ids, fresh, self.device, packed=False)).float()
             self.model.set_attn_implementation(attention.register())
             found = self.hidden(batch(ids, fresh, self.device, packed=True)).float()
-        apart = float((wanted - found).abs().max() / wanted.abs().max().clamp_min(1e-6))
-        if not apart < _ALIKE:
-            log.warning("%s answers otherwise when packed (%.3f): its batches are padded.", config.model_type, apart)
-            self.model.set_attn_implementation("sdpa")
-            self.packs = False
+        return float((wanted - found).abs().max() / wanted.abs().max().clamp_min(1e-6))
+
+
+def _compiled(body: Any) -> Callable[..., Any]:
+    """Return a body compiled for batches of any size; as it was, with a warning, where the compiler fails."""
+    torch = torch_module()
+    quick, failed = torch.compile(body, dynamic=True), False
+
+    def run(**given: Any) -> Any:
+        nonlocal failed
+        if not failed:
+            try:
+                return quick(**given)
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:  # whatever torch's compiler, Triton's or the C compiler under it raise
+                log.warning("The model cannot be compiled here, and runs as it is: %s", error)
+                failed = True
+        return body(**given)
+
+    return run
 
 
 def _width(config: Any) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 from tamis.scoring.body import Batch
 from tamis.scoring.device import torch_module
+
+log = logging.getLogger("tamis")
 
 # Rows of logits made at a time: 151,000 words of vocabulary in fp32 make 2.5 GB of them.
 CHUNK = 4096
@@ -36,6 +39,8 @@ def classifier(model: Any, family: dict[str, Any]) -> Callable[[Any, Batch], Any
 
 def _pooler(model: Any) -> Callable[[Any, Batch], Any]:
     pooler, head = model.base_model.pooler.float(), model.classifier.float()
+    # The body would run it too, on states of its own type and for nothing.
+    model.base_model.pooler = None
     return lambda states, given: head(pooler(first(states, given).float()[:, None]))
 
 
@@ -72,12 +77,34 @@ def bits_per_token(states: Any, given: Batch, head: Any) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _fused() -> Callable[[Any, Any], Any] | None:
+def fused() -> Callable[[Any, Any], Any] | None:
+    """Return the fused kernel, None where there is no Triton, or where it does not give what torch gives here."""
     try:
         from tamis.scoring.surprise_triton import run
     except ImportError:
         return None
-    return run
+    return run if agrees(run, "cuda") else None
+
+
+def agrees(kernel: Callable[[Any, Any], Any], device: str) -> bool:
+    """Return whether a kernel gives the values of torch's operations on a device; says so in the log where not."""
+    torch = torch_module()
+    logits = torch.linspace(-9, 9, 3 * 4100, device=device).sin().mul(20).view(3, 4100).bfloat16()
+    targets = torch.tensor([0, 4099, 77], device=device)
+    try:
+        apart = float((kernel(logits, targets) - plain(logits, targets)).abs().max())
+    except Exception as error:  # Triton raises what its compiler and its compiler's C compiler raise
+        log.warning("The fused output kernel does not run here (%s): torch's own operations do its work.", error)
+        return False
+    if not apart < 1e-3:
+        log.warning("The fused output kernel is %g off here: torch's own operations do its work.", apart)
+    return apart < 1e-3
+
+
+def plain(logits: Any, targets: Any) -> Any:
+    """Return -ln p of `targets` (rows,) under `logits` (rows, words), fp32, by torch's own operations."""
+    logits = logits.float()
+    return torch_module().logsumexp(logits, -1) - logits.gather(1, targets[:, None])[:, 0]
 
 
 def _surprise(states: Any, ids: Any, start: int, head: Any) -> Any:
@@ -86,10 +113,5 @@ def _surprise(states: Any, ids: Any, start: int, head: Any) -> Any:
     chunk = slice(max(start, 1), start + CHUNK)
     before = states[chunk.start - 1 : min(chunk.stop, states.shape[0]) - 1]
     logits, targets = head(before), ids[chunk]
-    kernel = _fused() if logits.is_cuda else None
-    if kernel is not None:
-        nats = kernel(logits, targets)
-    else:
-        logits = logits.float()
-        nats = torch.logsumexp(logits, -1) - logits.gather(1, targets[:, None])[:, 0]
+    nats = ((fused() if logits.is_cuda else None) or plain)(logits, targets)
     return torch.cat([nats.new_zeros(1), nats]) if start == 0 else nats
