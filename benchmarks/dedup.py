@@ -50,8 +50,9 @@ from tamis.dedup.verdicts import NEAR
 
 OPTIONS = DedupOptions(scope="global")
 PLAIN = DedupOptions(scope="global", band_sets=1)
-MEMORY = 32 << 20
+MEMORY = 16 << 20
 PARTS = 32
+PIECE = 1 << 20
 TEXT_ROWS = 4096
 
 
@@ -187,6 +188,7 @@ class Signed:
 def clusters_of_tamis(folder: Path, options: DedupOptions, *, verify: bool = True) -> npt.NDArray[np.int64]:
     signatures = folder / "signatures.arrow"
     exact = exact_duplicates(Signed(signatures, ("exact",)), options, memory=MEMORY, scratch=folder)
+    _released()
     found = (
         batch
         for band, name in enumerate(band_names(options))
@@ -194,14 +196,23 @@ def clusters_of_tamis(folder: Path, options: DedupOptions, *, verify: bool = Tru
     )
     _write(folder / "buckets.arrow", found)
     components = find_components(lambda: _read(folder / "buckets.arrow"), exclude=exact.column("doc").to_numpy())
+    _released()
     if not verify:
         later = components.docs[components.of(components.docs) != components.docs]
         return rows_of(np.concatenate([exact.column("doc").to_numpy(), later]))
     _split(folder / "part-", components.split(lambda: _read(folder / "buckets.arrow"), PARTS))
-    _split(folder / "sets-", regroup(_sets(folder, *next(components.members(PARTS)), options), 2 << 20))
+    docs, parts = next(components.members(PARTS))
     del components
+    _released()
+    _split(folder / "sets-", regroup(_sets(folder, docs, parts, options), PIECE))
     near = [_resolved(folder, part, options) for part in range(PARTS)]
+    _released()
     return rows_of(combine(exact, pa.concat_tables(near)).column("doc").to_numpy())
+
+
+def _released() -> None:
+    """Give back what Arrow keeps for the next batches, as the pipeline does between two shards."""
+    pa.default_memory_pool().release_unused()
 
 
 def _split(stem: Path, parted: Iterator[tuple[int, pa.RecordBatch]]) -> None:

@@ -41,10 +41,17 @@ def _needs(docs: Docs, needed: Numbers) -> None:
 
 
 @kernel
-def _set(docs: Docs, starts: Numbers, words: Words) -> None:
+def _set(docs: Docs, starts: Numbers, words: Words) -> bool:
+    """Mark documents; return False where there is no room for one of them."""
     for doc in docs:
-        row = doc & _ROW
-        words[starts[np.int64(doc >> _32)] + np.int64(row >> _6)] |= _1 << (row & _63)
+        unit, row = np.int64(doc >> _32), doc & _ROW
+        if unit + 1 >= len(starts):
+            return False
+        at = starts[unit] + np.int64(row >> _6)
+        if at >= starts[unit + 1]:
+            return False
+        words[at] |= _1 << (row & _63)
+    return True
 
 
 @kernel
@@ -116,7 +123,7 @@ class Marks:
 
     def add(self, docs: Docs) -> None:
         """Add documents, in any order."""
-        if len(docs):
+        if not _set(docs, self.starts, self.words):
             self._grow(docs)
             _set(docs, self.starts, self.words)
 
@@ -146,12 +153,10 @@ class Marks:
     def _grow(self, docs: Docs) -> None:
         held = np.diff(self.starts)
         needed = np.zeros(max(int(docs.max() >> _32) + 1, len(held)), np.int64)
-        needed[: len(held)] = held
         _needs(docs, needed)
-        if len(needed) > len(held) or (needed > np.pad(held, (0, len(needed) - len(held)))).any():
-            # Twice what is needed where more is needed at all: a unit is moved few times only.
-            grown = needed > np.pad(held, (0, len(needed) - len(held)))
-            starts = np.concatenate([[0], np.cumsum(np.where(grown, 2 * needed, needed))])
-            words = np.zeros(int(starts[-1]), np.uint64)
-            _move(self.starts, self.words, starts, words)
-            self.starts, self.words = starts, words
+        held = np.pad(held, (0, len(needed) - len(held)))
+        # Twice what is needed where more is needed at all: a unit is moved few times only.
+        starts = np.concatenate([[0], np.cumsum(np.where(needed > held, 2 * needed, held))])
+        words = np.zeros(int(starts[-1]), np.uint64)
+        _move(self.starts, self.words, starts, words)
+        self.starts, self.words = starts, words

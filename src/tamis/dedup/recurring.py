@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tamis.dedup.documents import Stream
-from tamis.text.kernel import kernel
+from tamis.dedup.unchecked import unchecked
 
 Keys = npt.NDArray[np.uint64]
 KeysOf = Callable[[pa.RecordBatch], Keys]
@@ -33,6 +33,7 @@ class Recurring:
         slots = max(min(wanted, room), _LEAST_SLOTS)
         self._mask = np.uint64(slots - 1)
         self._twos = np.zeros(slots // 4, np.uint8)
+        self._found = np.empty((0, 2), np.uint64)
 
     def add(self, keys: Keys) -> None:
         """Count keys."""
@@ -45,9 +46,10 @@ class Recurring:
         return found
 
     def pairs(self, keys: Keys, docs: Keys) -> Keys:
-        """Return (key, document) of the keys that `among` names, shape (n, 2)."""
-        found = np.empty((len(keys) + 1, 2), np.uint64)
-        return found[: _select(keys, docs, self._mask, self._twos, found)]
+        """Return (key, document) of the keys that `among` names, shape (n, 2); the next call overwrites them."""
+        if len(keys) >= len(self._found):
+            self._found = np.empty((len(keys) + 1, 2), np.uint64)
+        return self._found[: _select(keys, docs[: len(keys)], self._mask, self._twos, self._found)]
 
 
 def recurring(streams: Stream, keys: KeysOf, memory: int) -> Recurring | None:
@@ -61,7 +63,8 @@ def recurring(streams: Stream, keys: KeysOf, memory: int) -> Recurring | None:
     return found
 
 
-@kernel
+# Without bounds checks: the mask lies within `twos`.
+@unchecked
 def _count(keys: Keys, mask: np.uint64, twos: npt.NDArray[np.uint8]) -> None:
     for key in keys:
         slot = key & mask
@@ -70,7 +73,7 @@ def _count(keys: Keys, mask: np.uint64, twos: npt.NDArray[np.uint8]) -> None:
             twos[at] += np.uint8(1) << shift
 
 
-@kernel
+@unchecked
 def _find(keys: Keys, mask: np.uint64, twos: npt.NDArray[np.uint8], found: Any) -> None:
     for i in range(len(keys)):
         slot = keys[i] & mask
@@ -78,7 +81,8 @@ def _find(keys: Keys, mask: np.uint64, twos: npt.NDArray[np.uint8], found: Any) 
         found[i] = (twos[slot >> np.uint64(2)] >> shift) & np.uint8(3) == 2
 
 
-@kernel
+# Without bounds checks: the mask lies within `twos`, and `found` has a row more than there are keys.
+@unchecked
 def _select(keys: Keys, docs: Keys, mask: np.uint64, twos: npt.NDArray[np.uint8], found: Keys) -> int:
     """Write the pairs that recur one after another. Always written, kept only when counted: no branch to guess."""
     to = 0

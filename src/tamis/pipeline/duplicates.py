@@ -106,6 +106,8 @@ class Deduplicate:
         work = does[shard.step]
         with tempfile.TemporaryDirectory(prefix="tamis-dedup-") as folder:
             files, facts = work(shard, Path(folder))
+        # What Arrow keeps for the next batches would be held twice, by the kernels' arrays of the next shard.
+        pa.default_memory_pool().release_unused()
         return (Receipt(shard.step, shard.name, shard.fingerprint, (), tuple(files), facts),)
 
     def _pair(self, shard: Shard, scratch: Path) -> tuple[list[FileEntry], dict[str, Any]]:
