@@ -32,6 +32,11 @@ from tamis.warc.record import Record
 STEPS = ("read", "url", "extract", "langid")
 EMPTY = "empty"
 
+# Texts measured and judged together: many more than pages are read together, because a text is a small part of its page
+# and what a batch costs whatever its size is paid less often. Bounded by characters for memory.
+TEXT_CHARS = 4 << 20
+TEXT_ROWS = 1024
+
 
 @dataclass(slots=True)
 class Extraction:
@@ -61,8 +66,18 @@ class Extraction:
                     self.facts[ENDS_EARLY] = texts.ends_early
 
     def _pages(self, records: Iterable[tuple[str, Record]]) -> Iterator[pa.RecordBatch]:
+        rows: list[dict[str, Any]] = []
+        chars = 0
         for held in Pages(records, self.ledger, self.drops, self.care):
-            yield from self._extract(self._by_url(held))
+            fresh = self._extract(self._by_url(held))
+            rows += fresh
+            chars += sum(len(row["text"]) for row in fresh)
+            # A record read with care is done with before the next one is noted.
+            if rows and (self.care.note or chars >= TEXT_CHARS or len(rows) >= TEXT_ROWS):
+                yield self._measure(rows)
+                rows, chars = [], 0
+        if rows:
+            yield self._measure(rows)
 
     def _by_url(self, pages: list[Page]) -> list[Page]:
         chain = self.settings.url
@@ -77,7 +92,8 @@ class Extraction:
         self.drops.add("url", sifted.dropped)
         return [pages[row] for row in sifted.kept.column("row").to_pylist()]
 
-    def _extract(self, pages: list[Page]) -> Iterator[pa.RecordBatch]:
+    def _extract(self, pages: list[Page]) -> list[dict[str, Any]]:
+        """Return what was extracted; books and lists the other pages."""
         rows: list[dict[str, Any]] = []
         rejected: list[dict[str, Any]] = []
         empty: list[tuple[dict[str, Any], Page]] = []
@@ -98,8 +114,7 @@ class Extraction:
             self.ledger.book("extract", each["language"], "in", amount)
             self.ledger.book("extract", each["language"], "dropped", amount, each["reason"])
         flush_rejected(self.drops, "extract", rejected)
-        if rows:
-            yield self._measure(rows)
+        return rows
 
     def _name_languages(self, empty: Sequence[tuple[dict[str, Any], Page]]) -> None:
         """Book pages of which nothing was extracted under the language of all their visible text: an extractor that
