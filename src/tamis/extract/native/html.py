@@ -159,8 +159,8 @@ def scan(  # long: one state machine; split, its twenty variables travel in arra
                     separator = 1
                 at = after
                 continue
-            if length == 1 and is_space(byte) and not pre:
-                if separator == 0:
+            if length == 1 and byte <= 32 and (not pre or not is_space(byte)):
+                if separator == 0 and is_space(byte):
                     separator = 1
                 at = after
                 continue
