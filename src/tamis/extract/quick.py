@@ -15,8 +15,9 @@ def quick_text(html: bytes) -> str:
     """Return visible text of a page given as UTF-8: of blocks mostly outside links, or all; at most about 20 kB."""
     from tamis.extract.native import layout
     from tamis.extract.native.blocks import scan_page
+    from tamis.extract.native.room import kept_room
 
-    page = scan_page(html)
+    page = scan_page(html, kept_room())
     sizes = page.blocks[:, layout.END] - page.blocks[:, layout.START]
     prose = page.blocks[:, layout.LINK_BYTES] < _MOST_LINKED * sizes
     text = _joined(page.text, page.blocks[prose])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,9 @@ import pyarrow as pa
 
 from tamis.extract.native import html, layout
 from tamis.extract.native.names import names
+from tamis.extract.native.room import Room
 from tamis.extract.native.words import PADDING
+from tamis.text.kernel import proven_kernel
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -21,7 +24,8 @@ class Page:
     """What one pass found: `source` and `text` as uint8, tables as int64 with the columns named in `html`.
 
     Element 0 is the page itself; an element's tokens reach to the next element's first, and `tokens` ends with the
-    last one's. So do `class_tokens` of the distinct class attributes, `classes`; number 0 has none.
+    last one's. So do `class_tokens` of the distinct class attributes, `classes`; number 0 has none. All lie in `room`,
+    as do the tables made from them: where it is kept, they hold until it serves another page.
     """
 
     source: Bytes
@@ -32,24 +36,27 @@ class Page:
     class_tokens: Ints
     blocks: Ints
     events: Ints
+    room: Room
 
 
-def scan_page(source: bytes) -> Page:
+def scan_page(source: bytes, room: Room | None = None) -> Page:
     """Return the blocks of a page, which is UTF-8 (bytes that are not read as they stand). Never raises; linear."""
     size = len(source)
-    data = np.empty(size + PADDING, np.uint8)
+    room = room or Room()
+    data = room.table("source", np.uint8, size + PADDING)
     data[:size] = np.frombuffer(source, np.uint8)
     data[size:] = 0
     known = names()
-    tags = int(np.count_nonzero(data == ord("<")))
-    text = np.empty(size * 6 // 5 + 64, np.uint8)
+    tags = int(count_tags(data))
+    text = room.table("text", np.uint8, size * 6 // 5 + 64)
     rows = min(tags + 1, html.MAX_ELEMENTS)
-    elements = np.empty((rows, layout.ELEMENT_COLUMNS), np.int64)
-    tokens, class_tokens = np.empty((2, min(size // 2 + 32, html.MAX_TOKENS)), np.int64)
-    classes = np.empty((rows, layout.CLASS_COLUMNS), np.int64)
-    blocks = np.empty((most_blocks(tags, size), layout.BLOCK_COLUMNS), np.int64)
-    events = np.empty((html.MAX_EVENTS, 3), np.int64)
-    counts = np.zeros(layout.COUNTS, np.int64)
+    elements = room.table("elements", np.int64, rows, layout.ELEMENT_COLUMNS)
+    most = min(size // 2 + 32, html.MAX_TOKENS)
+    tokens, class_tokens = room.table("tokens", np.int64, most), room.table("class tokens", np.int64, most)
+    classes = room.table("classes", np.int64, rows, layout.CLASS_COLUMNS)
+    blocks = room.table("blocks", np.int64, most_blocks(tags, size), layout.BLOCK_COLUMNS)
+    events = room.table("events", np.int64, html.MAX_EVENTS, 3)
+    counts = room.table("counts", np.int64, layout.COUNTS)
     html.scan(
         data, known.elements, known.element_numbers, known.attribute_numbers,
         known.statement_numbers, known.reference_places, known.references, known.windows_1252, text,
@@ -64,7 +71,17 @@ def scan_page(source: bytes) -> Page:
         class_tokens[: counts[layout.CLASS_TOKEN_COUNT]],
         blocks[: counts[layout.BLOCKS]],
         events[: counts[layout.EVENTS]],
+        room,
     )
+
+
+@proven_kernel
+def count_tags(data: Any) -> Any:
+    """Return how many bytes are a `<`."""
+    count = 0
+    for at in range(len(data)):
+        count += data[at] == 60
+    return count
 
 
 def most_blocks(tags: int, size: int) -> int:

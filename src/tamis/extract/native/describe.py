@@ -61,13 +61,15 @@ def token_weights(tokens: Ints, weights: Floats) -> TokenWeights:
 
 def describe_page(page: Page) -> Described:
     """Return a page's blocks measured."""
-    count = len(page.blocks)
+    count, room = len(page.blocks), page.room
     heads, facts = np.empty((_HEADS, 3), np.int64), np.zeros(3, np.int64)
     heads = heads[: read_facts(page.source, page.events, names.names().roles, heads, facts)]
-    found, units = np.empty((count, measures.MEASURE_COLUMNS), np.int64), np.empty(count, np.float32)
+    found = room.table("measures", np.int64, count, measures.MEASURE_COLUMNS)
+    units = room.table("units", np.float32, count)
     measures.measure(page.source, page.text, page.blocks, heads, table(), found, units)
-    totals = np.zeros((len(page.elements), containers.TOTAL_COLUMNS), np.float32)
-    shares = np.empty((count, containers.SHARE_COLUMNS), np.float32)
+    totals = room.table("totals", np.float32, len(page.elements), containers.TOTAL_COLUMNS)
+    totals[:] = 0
+    shares = room.table("shares", np.float32, count, containers.SHARE_COLUMNS)
     containers.surround(page.elements, page.blocks, found, totals, shares)
     return Described(page, found, totals, shares, units, facts)
 
@@ -75,12 +77,12 @@ def describe_page(page: Page) -> Described:
 def feature_matrix(described: Described, learned: TokenWeights, extra: int = 0) -> Floats:
     """Return the features (blocks, FEATURES + extra) float32; the extra columns are not set."""
     page = described.page
-    scored = np.empty((len(page.elements), scores.SCORE_COLUMNS), np.float32)
+    scored = page.room.table("scores", np.float32, len(page.elements), scores.SCORE_COLUMNS)
     scores.score_elements(
         page.elements, page.tokens, page.classes, page.class_tokens, learned.table, learned.weights, learned.tags,
         scored,
     )  # fmt: skip
-    matrix = np.empty((len(page.blocks), features.FEATURES + extra), np.float32)
+    matrix: Floats = page.room.table("features", np.float32, len(page.blocks), features.FEATURES + extra)
     features.describe(
         page.elements, page.blocks, described.measures, scored, described.totals, described.shares,
         described.facts, matrix,

@@ -16,6 +16,7 @@ from tamis.extract.native.cut import DEFAULT_RECALL, keep_blocks
 from tamis.extract.native.describe import describe_page
 from tamis.extract.native.head import Statements, article_body, read_statements
 from tamis.extract.native.model import Model, load_model
+from tamis.extract.native.room import kept_room
 from tamis.extract.normal import normal_form
 
 # Below so many words on the whole page, its JSON-LD is looked at.
@@ -78,7 +79,7 @@ def extract_bytes(
 
     `model` is the one that ships if None.
     """
-    page = scan_page(html)
+    page = scan_page(html, kept_room())
     described = describe_page(page)
     text, confidence = "", 0.0
     if len(page.blocks):
@@ -92,8 +93,8 @@ def extract_bytes(
 
 def join_chosen(page: Page, chosen: npt.NDArray[np.uint8], markdown: bool) -> str:
     """Return the text of the chosen blocks in normal form; `chosen` (blocks,) is 1 for those to keep."""
-    room = len(page.text) + MOST_ADDED * int(chosen.sum()) + MOST_ADDED
-    out = np.empty(room, np.uint8)
+    most = len(page.text) + MOST_ADDED * int(np.count_nonzero(chosen)) + MOST_ADDED
+    out = page.room.table("out", np.uint8, most)
     size = join_blocks(page.text, page.elements, page.blocks, chosen, markdown, out)
     text = out[:size].tobytes().decode("utf-8", "replace")
     return text if is_normal(out, size) else normal_form(text)

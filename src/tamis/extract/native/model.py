@@ -56,7 +56,7 @@ class Model:
         """Return the probability (blocks,) float32 that each block is main content."""
         extra = SECOND_FEATURES if len(self.stages) > 1 else 0
         matrix = feature_matrix(described, self.tokens, extra)
-        found = np.empty(len(matrix), np.float32)
+        found: Floats = described.page.room.table("chances", np.float32, len(matrix))
         to_chances(self.stages[0].log_odds(matrix), found)
         for stage in self.stages[1:]:
             page = described.page
