@@ -5,6 +5,7 @@ writes: writes that fail at each step of them, and attempts that finish late; th
 deaths: 2,000 units, of which one in fifty ends its worker in one of four ways; the longest silence, attempts in all.
 bombs: pages that hang, crash, allocate or nest, among good ones; every good page as without them, and the time.
 memory: a small and a large input under one budget; the peaks of the process tree.
+giants: one document of 500 MB among others, in four kinds of file; the peak, and what became of it and of them.
 pages: many small pages through one worker; how much it grows.
 files: one large compressed file, many tiny ones, and the same bytes in files of 64 MB; the time of each.
 speed: one worker, two workers, and Ray, on the same input. Ray: its overhead on units of 30 s, and its store.
@@ -403,43 +404,101 @@ def _several(folder: Path, block: bytes, size: int, each: int) -> None:
         number, size = number + 1, size - (each - room)
 
 
+# Trafilatura, but for pages that say what is to be done to it; each of those is noted when it is begun.
+DEADLY = """
+import ctypes, os, re, sys
+from tamis.extract.extractor import load
+
+def spin():
+    while True:
+        pass
+
+DEEDS = {
+    "SEGFAULT": lambda: ctypes.string_at(0),
+    "ABORT": os.abort,
+    "EXIT": lambda: os._exit(0),
+    "SYSTEMEXIT": lambda: sys.exit(4),
+    "SPIN": spin,
+    "SLEEP": lambda: ctypes.CDLL(None).sleep(3600),
+    "REGEX": lambda: re.match("(a+)+$", "a" * 60 + "b"),
+}
+
+class Deadly:
+    version = "1"
+
+    def __init__(self):
+        self.usual = load("trafilatura")
+
+    def extract(self, html, url):
+        for deed, act in DEEDS.items():
+            if f"!{deed}!" in html:
+                note = os.open(os.environ["TAMIS_CHAOS_COUNT"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+                os.write(note, f"{url}\\n".encode())
+                act()
+        return self.usual.extract(html, url)
+"""
+DEEDS = ("SEGFAULT", "ABORT", "EXIT", "SYSTEMEXIT", "SPIN", "SLEEP", "REGEX")
+NATURAL: tuple[Callable[[], bytes], ...] = (
+    lambda: b"<table>" + b"<tr><td>x</td></tr>" * 100_000 + b"</table>",
+    lambda: b"<ul>" + b'<li><a href="/x">link</a></li>' * 120_000 + b"</ul>",
+    lambda: b"<br>" * 330_000,
+    lambda: b"<div>" * 20_000 + b"<p>text at the bottom</p>" + b"</div>" * 20_000,
+    lambda: b'<table><tr><td colspan="9007199254740991">wide</td></tr></table>',
+)
+
+
 def bombs(chance: random.Random, pages: int, count: int) -> dict[str, object]:
-    """Good pages with and without bombs: which good pages differ, what became of the bombs, and the time."""
-    makers: list[Callable[[], bytes]] = [
-        lambda: b"<table>" + b"<tr><td>x</td></tr>" * 100_000 + b"</table>",
-        lambda: b"<ul>" + b'<li><a href="/x">link</a></li>' * 120_000 + b"</ul>",
-        lambda: b"<br>" * 330_000,
-        lambda: b"<div>" * 20_000 + b"<p>text at the bottom</p>" + b"</div>" * 20_000,
-        lambda: b'<table><tr><td colspan="9007199254740991">wide</td></tr></table>',
-    ]
+    """Good pages with and without bombs: which good pages differ, what became of the bombs, and the time.
+
+    Bombs are pages that are dear by themselves, and pages that make the extractor crash, exit or hang.
+    """
     with scratch() as root:
-        recipe = root / "chaos.toml"
-        recipe.write_text(RECIPE + '[extract]\nextractor = "trafilatura"\ndeadline_seconds = 2.0\n')
+        recipe, notes = root / "chaos.toml", root / "notes"
+        (root / "deadly.py").write_text(DEADLY)
+        os.environ["TAMIS_CHAOS_COUNT"] = str(notes)
+        given = f'[extract]\nextractor = "{root}/deadly.py:Deadly"\ndeadline_seconds = 2.0\n'
+        recipe.write_text(RECIPE + given)
         places = sorted(chance.sample(range(pages), count))
+        told = [deed.encode() for deed in DEEDS]
+        makers = [*NATURAL, *(lambda deed=deed: html(0, 0.0).replace(b"<p>", b"<p>!" + deed + b"! ") for deed in told)]
         planted = {place: makers[index % len(makers)]() for index, place in enumerate(places)}
         seed, seconds, found = chance.random(), {}, {}
         for name, hostile in (("clean", {}), ("bombed", planted)):
             (root / name).mkdir()
             source = write_warc(root / name / "in.warc.gz", pages, seed, hostile)
+            unit = source.stat().st_size // 8
             began = time.monotonic()
-            tamis.run(source, root / name / "out", recipe=recipe, executor="local", workers=2)
+            overrides = {"read.unit_bytes": unit}
+            tamis.run(source, root / name / "out", recipe=recipe, executor="local", workers=2, overrides=overrides)
             seconds[name] = time.monotonic() - began
-            found[name] = _texts(root / name / "out")
-        good = {f"https://example.org/{n}" for n in range(pages)} - {f"https://example.org/{n}" for n in places}
+            found[name] = _rows(root / name / "out")
+        bad = [f"https://example.org/{place}" for place in places]
+        fates = [row.get("reason") or "kept" for url in bad for row in found["bombed"].get(url, [])]
+        tries = notes.read_text().splitlines()
+        good = {f"https://example.org/{number}" for number in range(pages)} - set(bad)
         return {
             "good pages": len(good),
             "good pages that differ": sum(found["clean"][url] != found["bombed"].get(url) for url in good),
-            "bombs listed or kept": sum(f"https://example.org/{n}" in found["bombed"] for n in places),
+            "bombs": len(bad),
+            "bombs listed once": sum(len(found["bombed"].get(url, [])) == 1 for url in bad),
+            "fates": {fate: fates.count(fate) for fate in sorted(set(fates))},
+            "most tries of one": max(tries.count(url) for url in bad),
             "seconds clean": round(seconds["clean"], 1),
             "seconds with bombs": round(seconds["bombed"], 1),
+            "ratio": round(seconds["bombed"] / seconds["clean"], 2),
         }
 
 
-def _texts(output: Path) -> dict[str, str]:
+def _rows(output: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return what became of each page, by URL: what it says, or why it was dropped. Offsets are left out."""
     import pyarrow.parquet as pq
 
-    rows = [row for path in sorted(output.glob("d*/*.parquet")) for row in pq.read_table(path).to_pylist()]
-    return {row["url"]: row.get("text") or row["reason"] for row in rows}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(output.glob("d*/*.parquet")):
+        for row in pq.read_table(path).to_pylist():
+            told = {name: row.get(name) for name in ("text", "title", "language", "tokens", "step", "reason")}
+            found.setdefault(row["url"], []).append(told)
+    return found
 
 
 def memory(chance: random.Random, small: int, large: int, budget: str) -> dict[str, object]:
@@ -468,6 +527,52 @@ def memory(chance: random.Random, small: int, large: int, budget: str) -> dict[s
             source.unlink()
             shutil.rmtree(root / name, ignore_errors=True)
     return found
+
+
+def giants(chance: random.Random, size: int, budget: str) -> dict[str, object]:
+    """One document of `size` bytes in four kinds of file, beside a hundred others: exit, peak in MB, what was kept."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found: dict[str, object] = {"MB": size // 10**6, "budget": budget}
+    with scratch() as root:
+        recipe, block = root / "chaos.toml", " ".join(chance.choices(WORDS, k=200_000)) + " "
+        recipe.write_text(RECIPE)
+        text = block * (size // len(block))
+        makers: dict[str, Callable[[Path], object]] = {
+            "jsonl": lambda path: path.write_text(json.dumps({"id": "giant", "text": text}) + "\n"),
+            "txt": lambda path: path.write_text(text),
+            "parquet": lambda path: pq.write_table(pa.table({"id": ["giant"], "text": [text]}), path),
+            "warc.gz": lambda path: path.write_bytes(record("https://example.org/giant", text.encode())),
+        }
+        others = [json.dumps({"id": f"d{n}", "text": " ".join(chance.choices(WORDS, k=80))}) + "\n" for n in range(100)]
+        for kind, make in makers.items():
+            (root / "in").mkdir()
+            make(root / "in" / f"giant.{kind}")
+            (root / "in" / "others.jsonl").write_text("".join(others))
+            process = subprocess.Popen(
+                command(root / "in", root / "out", recipe, "--memory", budget),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            peak = Peak(process.pid)
+            code = process.wait()
+            peak.end()
+            rows = [row for path in root.glob("out/d*/*.parquet") for row in _fates(path)]
+            giant = [fate for ident, fate in rows if not ident.startswith("d")]
+            kept = sum(fate == "kept" for ident, fate in rows if ident.startswith("d"))
+            found[kind] = {"exit": code, "peak MB": peak.anonymous // 10**6, "others kept": kept, "giant": giant}
+            shutil.rmtree(root / "in")
+            shutil.rmtree(root / "out", ignore_errors=True)
+    return found
+
+
+def _fates(path: Path) -> Iterator[tuple[str, str]]:
+    import pyarrow.parquet as pq
+
+    columns = [name for name in ("id", "reason") if name in pq.read_schema(path).names]
+    for row in pq.read_table(path, columns=columns).to_pylist():
+        yield row["id"], row.get("reason") or "kept"
 
 
 def pages(chance: random.Random, count: int) -> dict[str, object]:
@@ -550,8 +655,9 @@ PARTS: dict[str, Callable[[random.Random, float], dict[str, object]]] = {
     "kills": lambda chance, scale: kills(chance, int(100 * scale)),
     "writes": lambda chance, scale: writes(chance, int(200 * scale)),
     "deaths": lambda chance, scale: deaths(chance, int(2000 * scale)),
-    "bombs": lambda chance, scale: bombs(chance, int(2000 * scale), max(5, int(20 * scale))),
+    "bombs": lambda chance, scale: bombs(chance, int(2000 * scale), max(12, int(20 * scale))),
     "memory": lambda chance, scale: memory(chance, int(5e8 * scale), int(5e9 * scale), "4GB"),
+    "giants": lambda chance, scale: giants(chance, int(5e8 * scale), "4GB"),
     "pages": lambda chance, scale: pages(chance, int(50_000 * scale)),
     "files": lambda chance, scale: files(chance, int(4e9 * scale), int(20_000 * scale)),
     "speed": lambda chance, scale: speed(chance, int(20_000 * scale)),
