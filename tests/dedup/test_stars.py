@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tamis.dedup.bands import BUCKETS
 from tamis.dedup.components import find_components
-from tamis.dedup.external import ExternalComponents
+from tamis.dedup.external import ExternalComponents, bucket_edges
 from tamis.dedup.stars import EDGE, find_stars
 
 
@@ -43,7 +43,8 @@ def test_files_say_what_memory_does(
     exclude = np.array(sorted(gone), np.uint64)
     wanted = None if since is None else (lambda docs: docs >= np.uint64(since))
     held = find_components(lambda: batches, exclude=exclude)
-    found = ExternalComponents(lambda: batches, exclude, memory=1, scratch=tmp_path)
+    stars = find_stars(bucket_edges(batches, exclude), memory=1, scratch=tmp_path)
+    found = ExternalComponents(stars.blocks(), memory=1, scratch=tmp_path)
 
     def members(of: object) -> list[tuple[int, int]]:
         pieces = list(of.members(partitions, wanted=wanted))  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ import pyarrow as pa
 from tamis.dedup.components import APART, Buckets, Parts, Wanted, parted, partition_of
 from tamis.dedup.documents import Docs
 from tamis.dedup.spill import Sorter
-from tamis.dedup.stars import EDGE, Edges, Stars, find_stars
+from tamis.dedup.stars import EDGE, Edges, blocks_of, turned
 from tamis.text.kernel import kernel
 
 # Where a row of the buckets stands, and its document; then where it stands, and its component.
@@ -25,20 +25,19 @@ _CHUNK = 1 << 18
 class ExternalComponents:
     """Documents that share buckets, each with its component, in one sorted file; a context manager of its folder."""
 
-    def __init__(self, buckets: Buckets, exclude: Docs | None, *, memory: int, scratch: Path) -> None:
+    def __init__(self, stars: Iterable[Edges], *, memory: int, scratch: Path) -> None:
+        """Take the stars of the buckets' edges (`stars.find_stars`), in any order; they are read once."""
         self._memory = memory
         self._folder = Path(tempfile.mkdtemp(prefix="components-", dir=scratch))
-        found = find_stars(_edges(buckets, exclude), memory=memory, scratch=self._folder)
-        self.rounds = found.rounds
-        self._nodes = self._with_roots(found)
+        self._path = self._with_roots(stars)
 
-    def _with_roots(self, found: Stars) -> Stars:
+    def _with_roots(self, stars: Iterable[Edges]) -> Path:
         """Write (document, component) for every document, the least of a component among them."""
         path = self._folder / "nodes"
-        with Sorter(EDGE, self._memory, self._folder, singles=True) as sorter, path.open("wb") as file:
+        with Sorter(EDGE, self._memory // 2, self._folder, singles=True) as sorter, path.open("wb") as file:
             last = APART
-            for block in self._by_root(found):
-                sorter.add(block[["node", "other"]].astype(EDGE))
+            for block in self._by_root(stars):
+                sorter.add(block)
                 roots = np.unique(block["other"])
                 roots = roots[roots != last]
                 last = block["other"][-1]
@@ -47,25 +46,20 @@ class ExternalComponents:
                 sorter.add(own)
             for block in sorter:
                 file.write(block.tobytes())
-        found.path.unlink()
-        return Stars(path, found.rounds)
+        return path
 
-    def _by_root(self, found: Stars) -> Iterator[Edges]:
+    def _by_root(self, stars: Iterable[Edges]) -> Iterator[Edges]:
         """Yield the records by component, so that each one's documents come together."""
-        with Sorter(EDGE, self._memory, self._folder, singles=True) as sorter:
-            for block in found.blocks():
-                turned = np.empty(len(block), EDGE)
-                turned["node"], turned["other"] = block["other"], block["node"]
-                sorter.add(turned)
+        with Sorter(EDGE, self._memory // 2, self._folder, singles=True) as sorter:
+            for block in stars:
+                sorter.add(turned(block))
             for block in sorter:
-                turned = np.empty(len(block), EDGE)
-                turned["node"], turned["other"] = block["other"], block["node"]
-                yield turned
+                yield turned(block)
 
     def members(self, partitions: int, *, wanted: Wanted | None = None) -> Iterator[tuple[Docs, Parts]]:
         """Yield the documents that `split` yields, sorted, and the partition of each."""
         asked = self._asked(wanted)
-        for block in self._nodes.blocks():
+        for block in blocks_of(self._path):
             docs, roots = block["node"].copy(), block["other"].copy()
             if asked is not None:
                 here = np.isin(roots, asked)
@@ -100,7 +94,7 @@ class ExternalComponents:
                 records["place"] = np.arange(first, first + batch.num_rows)
                 first += batch.num_rows
                 sorter.add(records)
-            for docs, places, roots in _joined(iter(sorter), self._nodes.blocks()):
+            for docs, places, roots in _joined(iter(sorter), blocks_of(self._path)):
                 told = np.empty(len(docs), _TOLD)
                 told["place"], told["root"] = places, roots
                 answers.add(told)
@@ -111,14 +105,14 @@ class ExternalComponents:
         """Return the components that have a wanted document, sorted; None: all."""
         if wanted is None:
             return None
-        found = [np.unique(block["other"][wanted(block["node"].copy())]) for block in self._nodes.blocks()]
+        found = [np.unique(block["other"][wanted(block["node"].copy())]) for block in blocks_of(self._path)]
         return np.unique(np.concatenate([np.empty(0, np.uint64), *found]))
 
 
-def _edges(buckets: Buckets, exclude: Docs | None) -> Iterator[Edges]:
-    """Yield an edge from each bucket's first document to each of its others, those left out aside."""
+def bucket_edges(buckets: Iterable[pa.RecordBatch], exclude: Docs | None) -> Iterator[Edges]:
+    """Yield an edge from each bucket's first document to each of its others, those left out (sorted) aside."""
     gone = np.empty(0, np.uint64) if exclude is None else exclude
-    for batch in buckets():
+    for batch in buckets:
         docs, shared = batch.column("doc").to_numpy(), batch.column("bucket").to_numpy()
         at = np.minimum(np.searchsorted(gone, docs), max(len(gone) - 1, 0))
         here = gone[at] != docs if len(gone) else np.ones(len(docs), np.bool_)

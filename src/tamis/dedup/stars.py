@@ -11,11 +11,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from tamis.dedup.components import partition_of
 from tamis.dedup.documents import Docs
 from tamis.dedup.spill import Sorter
 from tamis.text.kernel import kernel
@@ -38,9 +40,7 @@ class Stars:
 
     def blocks(self) -> Iterator[Edges]:
         """Yield the records in order."""
-        with self.path.open("rb") as file:
-            while data := file.read(_CHUNK * EDGE.itemsize):
-                yield np.frombuffer(data, EDGE)
+        return blocks_of(self.path)
 
 
 def find_stars(edges: Iterable[Edges], *, memory: int, scratch: Path) -> Stars:
@@ -51,10 +51,11 @@ def find_stars(edges: Iterable[Edges], *, memory: int, scratch: Path) -> Stars:
     """
     folder = Path(tempfile.mkdtemp(prefix="stars-", dir=scratch))
     here, there = folder / "a", folder / "b"
-    last = _write(here, _pairs(edges))
+    last = _write(here, map(descending, edges))
     for rounds in range(1, _MOST_ROUNDS):
-        _write(there, _star(here, _large, both=True, memory=memory, scratch=folder))
-        found = _write(here, _star(there, _small, both=False, memory=memory, scratch=folder))
+        both = (edges for block in blocks_of(here) for edges in (block, turned(block)))
+        _write(there, large_stars(both, memory=memory, scratch=folder))
+        found = _write(here, small_stars(blocks_of(there), memory=memory, scratch=folder))
         if found == last:
             there.unlink()
             return Stars(here, rounds)
@@ -62,28 +63,82 @@ def find_stars(edges: Iterable[Edges], *, memory: int, scratch: Path) -> Stars:
     raise RuntimeError(f"components did not settle in {_MOST_ROUNDS} rounds")
 
 
-def _pairs(edges: Iterable[Edges]) -> Iterator[Edges]:
-    """Yield edges with the greater node first, without loops."""
+def blocks_of(path: Path) -> Iterator[Edges]:
+    """Yield the records of a file of edges."""
+    with path.open("rb") as file:
+        while data := file.read(_CHUNK * EDGE.itemsize):
+            yield np.frombuffer(data, EDGE)
+
+
+def descending(edges: Edges) -> Edges:
+    """Return edges with the greater node first, without loops."""
+    out = np.empty(len(edges), EDGE)
+    out["node"] = np.maximum(edges["node"], edges["other"])
+    out["other"] = np.minimum(edges["node"], edges["other"])
+    found: Edges = out[out["node"] != out["other"]]
+    return found
+
+
+def turned(edges: Edges) -> Edges:
+    """Return edges the other way round."""
+    out = np.empty(len(edges), EDGE)
+    out["node"], out["other"] = edges["other"], edges["node"]
+    return out
+
+
+def large_stars(edges: Iterable[Edges], *, memory: int, scratch: Path) -> Iterator[Edges]:
+    """Yield the edges of a large star, greater node first; `edges` come both ways round, all of a node's among them."""
+    return _stars(edges, _large, memory, scratch)
+
+
+def small_stars(edges: Iterable[Edges], *, memory: int, scratch: Path) -> Iterator[Edges]:
+    """Yield the edges of a small star, greater node first; `edges` come greater node first, all of a node's among
+    them."""
+    return _stars(edges, _small, memory, scratch)
+
+
+def parted_edges(edges: Iterable[Edges], parts: int) -> Iterator[tuple[int, Edges]]:
+    """Yield (part, edges) so that all edges with one first node are in one part."""
     for block in edges:
-        out = np.empty(len(block), EDGE)
-        out["node"] = np.maximum(block["node"], block["other"])
-        out["other"] = np.minimum(block["node"], block["other"])
-        yield out[out["node"] != out["other"]]
+        of = partition_of(np.ascontiguousarray(block["node"]), parts).astype(np.uint16)
+        ordered = block[np.argsort(of, kind="stable")]
+        ends = np.cumsum(np.bincount(of, minlength=parts)).tolist()
+        for part, (begin, end) in enumerate(pairwise([0, *ends])):
+            if end > begin:
+                yield part, ordered[begin:end]
 
 
-def _star(path: Path, star: Callable[..., int], *, both: bool, memory: int, scratch: Path) -> Iterator[Edges]:
+class Tally:
+    """How many edges went by, and a sum that no other edges have but by accident."""
+
+    def __init__(self) -> None:
+        self.count, self.total = 0, 0
+
+    def __call__(self, edges: Edges) -> Edges:
+        """Count edges; return them."""
+        mixed = (edges["node"] * np.uint64(0x9E3779B97F4A7C15) ^ edges["other"]) * np.uint64(0xC4CEB9FE1A85EC53)
+        self.count += len(edges)
+        self.total = (self.total + int((mixed ^ mixed >> np.uint64(31)).sum(dtype=np.uint64))) % (1 << 64)
+        return edges
+
+
+def _write(path: Path, blocks: Iterator[Edges]) -> tuple[int, int]:
+    tally = Tally()
+    with path.open("wb") as file:
+        for block in blocks:
+            file.write(tally(block).data)
+    return tally.count, tally.total
+
+
+def _stars(edges: Iterable[Edges], star: Callable[..., int], memory: int, scratch: Path) -> Iterator[Edges]:
     with Sorter(EDGE, memory, scratch, singles=True) as sorter:
-        for block in Stars(path, 0).blocks():
+        for block in edges:
             sorter.add(block)
-            if both:
-                turned = np.empty(len(block), EDGE)
-                turned["node"], turned["other"] = block["other"], block["node"]
-                sorter.add(turned)
         for block in sorter:
             nodes, others = np.ascontiguousarray(block["node"]), np.ascontiguousarray(block["other"])
             out = np.empty((len(block) + 1, 2), np.uint64)
             used = star(nodes, others, out)
-            yield out[:used].copy().view(EDGE).ravel()
+            yield out[:used].view(EDGE).ravel()
 
 
 @kernel
@@ -116,15 +171,3 @@ def _small(nodes: Docs, others: Docs, out: npt.NDArray[np.uint64]) -> int:
             out[to, 0], out[to, 1] = others[at], others[begin]
             to += 1
     return to
-
-
-def _write(path: Path, blocks: Iterator[Edges]) -> tuple[int, int]:
-    """Write edges; return how many, and a sum that no other set of edges has but by accident."""
-    count, total = 0, 0
-    with path.open("wb") as file:
-        for block in blocks:
-            file.write(block.tobytes())
-            count += len(block)
-            mixed = (block["node"] * np.uint64(0x9E3779B97F4A7C15) ^ block["other"]) * np.uint64(0xC4CEB9FE1A85EC53)
-            total = (total + int((mixed ^ mixed >> np.uint64(31)).sum(dtype=np.uint64))) % (1 << 64)
-    return count, total

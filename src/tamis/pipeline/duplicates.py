@@ -22,10 +22,11 @@ from tamis.dedup.documents import Docs, document_ids, rows_of, units_of
 from tamis.dedup.drops import combine, of_unit
 from tamis.dedup.estimate import held
 from tamis.dedup.exact import exact_duplicates, url_duplicates
-from tamis.dedup.external import ExternalComponents
+from tamis.dedup.external import ExternalComponents, bucket_edges
 from tamis.dedup.options import DedupOptions, band_names
 from tamis.dedup.ranking import priorities, rank_column
 from tamis.dedup.regroup import Regrouped, regroup, shingle_sets
+from tamis.dedup.stars import find_stars
 from tamis.dedup.urls import url_keys
 from tamis.dedup.verdicts import resolve
 from tamis.pipeline.arrowfiles import (
@@ -42,7 +43,9 @@ from tamis.pipeline.clusters import Reads, found_clusters
 from tamis.pipeline.dedupplan import CLUSTER, COMMON, COUNT, EXACT, PAIR, REGROUP, RESOLVE, VERDICT
 from tamis.pipeline.documents import VERDICTS
 from tamis.pipeline.manifest import Receipt
+from tamis.pipeline.partfiles import read_parts, write_parts
 from tamis.pipeline.repeats import count_lines, find_common
+from tamis.pipeline.rounds import found_stars
 from tamis.pipeline.scoring import scores_path
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.shelf import Shelf, stock
@@ -72,10 +75,6 @@ PROVENANCE = pa.schema(
         pa.field("cluster_size", pa.int64(), nullable=False),
     ]
 )
-
-
-def _index(group: str) -> str:
-    return f"work/{REGROUP}/{group}.index.arrow"
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,7 @@ class Deduplicate:
                 yield from batches_of(self.storage, path_of(PAIR, name))
 
         gone, shelf = exact.column("doc").to_numpy(), self._shelf(shard.payload["units"])
-        components = self._components(buckets, gone, scratch)
+        components = self._components(shard, buckets, gone, scratch)
         wanted = None
         if shelf.first:
             # What is among earlier runs alone was decided there, save for what a new document is a copy of.
@@ -200,27 +199,23 @@ class Deduplicate:
             files += self._split(components, buckets, parts, some, wanted)
         return files, {}
 
-    def _components(self, buckets: Buckets, gone: Docs, scratch: Path) -> Components | ExternalComponents:
-        """Return the components: in memory where they fit, else by rounds over sorted files."""
+    def _components(self, shard: Shard, buckets: Buckets, gone: Docs, scratch: Path) -> Components | ExternalComponents:
+        """Return the components: as rounds found them, or in memory where they fit, else by rounds here."""
         room = held(self.memory)
+        if "stars" in shard.payload:
+            return ExternalComponents(found_stars(self.storage, shard), memory=room, scratch=scratch)
         found = find_components(buckets, exclude=gone, limit=room)
-        return found or ExternalComponents(buckets, gone, memory=room, scratch=scratch)
+        if found is not None:
+            return found
+        stars = find_stars(bucket_edges(buckets(), gone), memory=room, scratch=scratch)
+        return ExternalComponents(stars.blocks(), memory=room, scratch=scratch)
 
     def _regroup(self, shard: Shard, _: Path) -> tuple[list[FileEntry], dict[str, Any]]:
         """Write the shingle sets of a group's documents by partition, and beside them which batch is whose."""
-        path, of = path_of(REGROUP, shard.name), []
         with ExitStack() as stack:
-            read = regroup(self._sets(shard, stack))
-            first = next(read, None)
-            schema = first[1].schema if first else pa.schema([pa.field("doc", pa.uint64())])
-            sink = stack.enter_context(self.storage.create(path))
-            writer = stack.enter_context(pa.ipc.new_file(sink, schema))
-            for part, batch in [first, *read] if first else []:
-                of.append(part)
-                writer.write_batch(batch)
-                sink.rows += batch.num_rows
-        index = pa.record_batch([np.array(of, np.uint16)], ["part"])
-        return [sink.entry(path), write_file(self.storage, _index(shard.name), index.schema, [index])], {}
+            parted = regroup(self._sets(shard, stack))
+            empty = pa.schema([pa.field("doc", pa.uint64())])
+            return write_parts(self.storage, path_of(REGROUP, shard.name), empty, parted), {}
 
     def _sets(self, shard: Shard, stack: ExitStack) -> Iterator[pa.RecordBatch]:
         """Yield (doc, part, set) of a group's documents, and `priority` where the survivor is not simply the first."""
@@ -258,21 +253,12 @@ class Deduplicate:
 
     def _resolve(self, shard: Shard, scratch: Path) -> tuple[list[FileEntry], dict[str, Any]]:
         members = batches_of(self.storage, path_of(CLUSTER, shard.name))
-        sets = Regrouped(self._regrouped(shard.payload["groups"], shard.payload["parts"].index(shard.name)))
+        groups = [path_of(REGROUP, name) for name in shard.payload["groups"]]
+        sets = Regrouped(read_parts(self.storage, groups, shard.payload["parts"].index(shard.name)))
         near = resolve(members, sets, self.options, memory=held(self.memory), scratch=scratch)
         return [write_file(self.storage, path_of(RESOLVE, shard.name), near.schema, near.to_batches())], {
             "documents": near.num_rows
         }
-
-    def _regrouped(self, groups: Sequence[str], part: int) -> Iterator[pa.RecordBatch]:
-        for name in groups:
-            of = table_of(self.storage, _index(name)).column("part").to_numpy()
-            mine = np.flatnonzero(of == part).tolist()
-            if mine:
-                with opened(self.storage, path_of(REGROUP, name)) as file:
-                    reader = pa.ipc.open_file(file)
-                    for number in mine:
-                        yield reader.get_batch(number)
 
     def _verdict(self, shard: Shard, _: Path) -> tuple[list[FileEntry], dict[str, Any]]:
         near = pa.concat_tables([table_of(self.storage, path_of(RESOLVE, name)) for name in shard.payload["parts"]])

@@ -12,10 +12,11 @@ import pyarrow as pa
 from tamis.bounds import plain
 from tamis.budget.ledger import Ledger
 from tamis.errors import InputError, OutputError
-from tamis.pipeline import early, languages, origin, scoring, signing, tokens
+from tamis.pipeline import early, languages, origin, rounds, scoring, signing, tokens
 from tamis.pipeline import plan as planning
 from tamis.pipeline.books import check, collect
 from tamis.pipeline.curate import EXTRACT, SIFT, Curate
+from tamis.pipeline.dedupplan import CLUSTER, PAIR
 from tamis.pipeline.documents import DOCUMENTS, Finish
 from tamis.pipeline.duplicates import Deduplicate
 from tamis.pipeline.executor import Executor, Work
@@ -169,8 +170,11 @@ class Run:
             self._score(plan, carrier)
         if self.settings.dedup is not None:
             scored = self.settings.scoring.name if early and self.settings.scoring else ""
+            work = Deduplicate(self.settings.dedup, self.storage, self.memory, scored)
             for step, of in plan.dedup.items():
-                carrier.do(step, Deduplicate(self.settings.dedup, self.storage, self.memory, scored), of)
+                carrier.do(step, work, self._joined(plan, carrier, of) if step == CLUSTER else of)
+                if step == CLUSTER:
+                    rounds.clear(carrier.manifest, self.storage)
                 shards += of
         if not early:
             self._score(plan, carrier)
@@ -183,6 +187,11 @@ class Run:
         carrier.do(tokens.TOKENIZE, tokens.Tokenize(self.settings, self.storage), last)
         carrier.do(AUDIT, Audit(self.storage, self.memory), plan.audit)
         return [*shards, *plan.documents, *last, *plan.audit]
+
+    def _joined(self, plan: Plan, carrier: _Carrier, clusters: Sequence[Shard]) -> list[Shard]:
+        """Return the cluster shards, after what joins documents that one process cannot hold."""
+        manifest, pair = carrier.manifest, plan.dedup[PAIR]
+        return [rounds.joined(each, pair, manifest, self.storage, self.memory, carrier.do) for each in clusters]
 
     def _sift(self, plan: Plan, carrier: _Carrier, units: Sequence[Shard]) -> None:
         # Signatures hold no longer than the survivors they are of, even where those keep their fingerprint.
