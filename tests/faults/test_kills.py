@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 import tamis
 from tamis.pipeline import inspect
+from tamis.pipeline.scratch import scratch_folder
 
 RECIPE = 'name = "kills"\n[read]\nunit_bytes = 3_000\n[dedup]\nbands = 2\nrows_per_band = 2\n'
 # Runs, and ends itself by SIGKILL in its n-th write whose path holds a word: its file is there, and half written.
@@ -81,6 +84,22 @@ def test_a_driver_killed_in_a_write_leaves_nothing_behind(
     tamis.run(source, tmp_path / "out", recipe=recipe, executor="inline")
     assert tree(tmp_path / "out") == reference
     assert inspect.fsck(str(tmp_path / "out")).clean
+
+
+def test_temporary_files_of_a_killed_process_go_with_the_next_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import os\nfrom tamis.pipeline.scratch import scratch_folder\n"
+    code += "with scratch_folder('dedup') as folder:\n    (folder / 'sort').write_bytes(bytes(1000))\n    os._exit(9)"
+    subprocess.run([sys.executable, "-c", code], check=False, env=os.environ | {"TMPDIR": str(tmp_path)})
+    assert [path.name for path in tmp_path.glob("tamis-dedup-*/*")] == ["sort"]
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "tamis-dedup-00000000-1-x").mkdir()  # of another machine
+    with scratch_folder("dedup") as mine, scratch_folder("audit") as other:
+        assert mine.is_dir()
+        assert len(list(tmp_path.iterdir())) == 3
+        (other / "sort").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["tamis-dedup-00000000-1-x"]
 
 
 def test_a_stranger_s_file_that_looks_like_one_of_ours_is_left(

@@ -3,7 +3,6 @@ of that to each partition, resolve says who goes, and verdict tells each unit. E
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -47,6 +46,7 @@ from tamis.pipeline.partfiles import read_parts, write_parts
 from tamis.pipeline.repeats import count_lines, find_common
 from tamis.pipeline.rounds import found_stars
 from tamis.pipeline.scoring import scores_path
+from tamis.pipeline.scratch import scratch_folder
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.shelf import Shelf, stock
 from tamis.pipeline.storage import FileEntry, Storage
@@ -103,8 +103,8 @@ class Deduplicate:
             COMMON: partial(find_common, self.options, self.storage, self.memory),
         }
         work = does[shard.step]
-        with tempfile.TemporaryDirectory(prefix="tamis-dedup-") as folder:
-            files, facts = work(shard, Path(folder))
+        with scratch_folder("dedup") as folder:
+            files, facts = work(shard, folder)
         # What Arrow keeps for the next batches would be held twice, by the kernels' arrays of the next shard.
         pa.default_memory_pool().release_unused()
         return (Receipt(shard.step, shard.name, shard.fingerprint, (), tuple(files), facts),)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +16,7 @@ from tamis.pipeline.clusters import alarm_text
 from tamis.pipeline.dedupplan import VERDICT
 from tamis.pipeline.documents import documents_path
 from tamis.pipeline.manifest import Receipt
+from tamis.pipeline.scratch import scratch_folder
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.storage import Storage
 
@@ -33,8 +32,8 @@ class Audit:
 
     def __call__(self, shard: Shard) -> tuple[Receipt, ...]:
         """Return the receipt; facts: `spans` looked at, and `table`: [occurrences at least, share of spans]."""
-        with tempfile.TemporaryDirectory(prefix="tamis-audit-") as folder:
-            found = audit(self._texts(shard.payload["units"]), memory=held(self.memory), scratch=Path(folder))
+        with scratch_folder("audit") as folder:
+            found = audit(self._texts(shard.payload["units"]), memory=held(self.memory), scratch=folder)
         facts = {"spans": found.spans, "table": [[bound, round(share, 6)] for bound, share in found.table]}
         return (Receipt(AUDIT, shard.name, shard.fingerprint, (), (), facts),)
 

@@ -8,7 +8,6 @@ shards are in no plan; they leave nothing behind but the components that `cluste
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from tamis.pipeline.dedupplan import EXACT, PAIR
 from tamis.pipeline.executor import Work
 from tamis.pipeline.manifest import Manifest, Receipt
 from tamis.pipeline.partfiles import read_parts, write_parts
+from tamis.pipeline.scratch import scratch_folder
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.step import digest
 from tamis.pipeline.storage import Storage
@@ -51,8 +51,8 @@ class Star:
     def __call__(self, shard: Shard) -> tuple[Receipt, ...]:
         """Do one shard; returns its receipt, which has how many edges it left, and their sum."""
         tally, parts = Tally(), shard.payload["parts"]
-        with tempfile.TemporaryDirectory(prefix="tamis-dedup-") as folder:
-            found = map(tally, self._found(shard, Path(folder)))
+        with scratch_folder("dedup") as folder:
+            found = map(tally, self._found(shard, folder))
             # Large stars are read by the greater node of an edge, small ones and the first by both.
             ways = found if shard.payload["kind"] == _LARGE else _both(found)
             batches = ((part, _batch(edges)) for part, edges in parted_edges(ways, parts))
