@@ -50,6 +50,22 @@ def test_this_torch_takes_what_it_is_asked() -> None:
     assert attention._varlen() is not None and attention._operation() is not None
 
 
+@pytest.mark.parametrize("make", [attention.kernel, attention._varlen, attention._operation])
+@pytest.mark.parametrize("window", [(-1, -1), (-1, 0), (7, 7), (7, 0)])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_kernels_are_called_as_they_want_to_be(make: Any, window: tuple[int, int], groups: int) -> None:
+    """Shapes and options alone: tensors without values, through the functions that a card would run."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    kernel = make()
+    assert kernel is not None
+    with FakeTensorMode():
+        query = torch.empty(30, 4, 8, dtype=torch.bfloat16)
+        key = torch.empty(30, 4 // groups, 8, dtype=torch.bfloat16)
+        bounds = torch.zeros(3, dtype=torch.int32)
+        assert kernel(query, key, key, bounds, 20, 0.3, window).shape == (30, 4, 8)
+
+
 def test_an_early_release_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     def varlen_attn(q: Any, k: Any, v: Any, a: Any, b: Any, c: int, d: int, is_causal: bool = False) -> Any:
         raise AssertionError("it cannot look aside")

@@ -50,13 +50,17 @@ for given in (logits, logits.bfloat16(), logits[:, :4097]):
     st.integers(0, 3),
     st.integers(1, 9),
     st.sampled_from([1, 64, 1000, 1 << 17]),
+    st.sampled_from([1, 10, 50, 1 << 23]),
 )
 @settings(deadline=None, max_examples=80)
-def test_values_are_those_of_the_kernel(sizes: list[int], count: int, skip: int, segment: int, at_once: int) -> None:
+def test_values_are_those_of_the_kernel(
+    sizes: list[int], count: int, skip: int, segment: int, at_once: int, load: int
+) -> None:
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)[min(skip, len(sizes)) :]
     hashes = np.random.default_rng(count).integers(0, 1 << 64, sum(sizes), dtype=np.uint64)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(minima, "SEGMENT", segment)
+        patch.setattr(minima, "LOAD", load)
         patch.setitem(minima._VALUES, "cpu", at_once)
         found = minima.minima(offsets, hashes, *permutations(count, 1), device="cpu")
     assert np.array_equal(found, minhashes(offsets, hashes, count, 1))

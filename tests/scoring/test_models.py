@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="neural scorers need torch")
 pytest.importorskip("transformers", reason="neural scorers need transformers")
 
 from tamis.errors import ConfigError, ModelError, UnknownNameError  # noqa: E402
-from tamis.scoring import ScoringOptions, attention, load  # noqa: E402
+from tamis.scoring import ScoringOptions, load  # noqa: E402
 from tamis.scoring.examples import gather  # noqa: E402
 from tamis.scoring.scorer import inspect  # noqa: E402
 from tamis.scoring.training import Training, train  # noqa: E402
@@ -128,19 +128,3 @@ def test_checksums_know_the_model_and_not_its_place(zoo: Zoo, tmp_path: Path) ->
         inspect(ScoringOptions(str(tmp_path / "moved"))).checksum == inspect(ScoringOptions(str(zoo("bert")))).checksum
     )
     assert inspect(ScoringOptions(str(zoo("bert")))).checksum != inspect(ScoringOptions(str(zoo("roberta")))).checksum
-
-
-@pytest.mark.parametrize("window", [(-1, -1), (-1, 0), (7, 7), (7, 0)])
-@pytest.mark.parametrize("groups", [1, 2])
-def test_the_kernel_for_cuda_is_called_as_it_wants_to_be(window: tuple[int, int], groups: int) -> None:
-    """Shapes and options alone: tensors without values, through the function that a card would run."""
-    pytest.importorskip("torch.nn.attention.varlen", reason="this torch has no variable-length attention")
-    from torch._subclasses.fake_tensor import FakeTensorMode
-
-    kernel = attention._kernel()
-    assert kernel is not None
-    with FakeTensorMode():
-        query = torch.empty(30, 4, 8, dtype=torch.bfloat16)
-        key = torch.empty(30, 4 // groups, 8, dtype=torch.bfloat16)
-        bounds = torch.zeros(3, dtype=torch.int32)
-        assert kernel(query, key, key, bounds, 20, 0.3, window).shape == (30, 4, 8)

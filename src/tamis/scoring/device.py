@@ -22,7 +22,7 @@ import numpy.typing as npt
 from tamis.errors import ConfigError, MissingExtraError
 
 # Without one of these a process cannot reach CUDA, and torch need not be started to learn it.
-_NODES = ("/dev/nvidiactl", "/dev/dxg")
+_NODES = ("/dev/nvidiactl", "/dev/nvidia0", "/proc/driver/nvidia", "/dev/dxg")
 _COUNT = "import torch; print(torch.cuda.device_count())"
 _PROBE_S = 120
 
@@ -116,11 +116,12 @@ def _lock(index: int, place: int) -> bool:
     return True
 
 
-def upload(array: npt.NDArray[Any], device: str) -> Any:
-    """Return an array as a tensor on the device; the copy runs beside the computation, from pinned memory."""
+def upload(array: npt.NDArray[Any], device: Any) -> Any:
+    """Return an array as a tensor on a device, torch's or by its name; the copy runs beside the computation, from
+    pinned memory."""
     torch = torch_module()
     tensor = torch.from_numpy(np.ascontiguousarray(array))
-    return tensor.pin_memory().to(device, non_blocking=True) if device != "cpu" else tensor
+    return tensor.pin_memory().to(device, non_blocking=True) if str(device) != "cpu" else tensor
 
 
 def download(tensor: Any) -> Callable[[], npt.NDArray[np.float64]]:

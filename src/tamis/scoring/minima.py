@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ log = logging.getLogger("tamis")
 
 # Shingles one program goes through: longer documents are cut, so that none is waited for.
 SEGMENT = 4096
+# Shingles copied to a device at a time: 64 MB.
+LOAD = 1 << 23
 # Values that exist at once where nothing is fused: 64 M of 8 bytes on a card, and what stays in cache on a CPU.
 _VALUES = {"cuda": 1 << 26, "cpu": 1 << 17}
 _FLIP = np.uint64(1 << 63)
@@ -38,15 +41,28 @@ def minima(offsets: Ints, hashes: Hashes, multipliers: Hashes, increments: Hashe
     `offsets`, int64 (documents + 1,), says where each document's shingles lie in `hashes`; the greatest value stands
     for a document without any. `device` is one of torch's.
     """
-    torch = devices.torch_module()
-    bounds, owners = segments(offsets, SEGMENT)
-    given = [devices.upload(each.view(np.int64), device) for each in (hashes, multipliers, increments + _FLIP)]
-    found = of_pieces(devices.upload(bounds, device), *given)
-    if len(bounds) != len(offsets):
-        whole = torch.full((len(offsets) - 1, len(multipliers)), _GREATEST, dtype=torch.int64, device=device)
-        index = devices.upload(owners, device)[:, None].expand_as(found)
-        found = whole.scatter_reduce_(0, index, found, "amin")
-    return devices.fetch(found.bitwise_xor_(_LEAST)).view(np.uint64)
+    documents = len(offsets) - 1
+    if not documents:
+        return np.empty((0, len(multipliers)), np.uint64)
+    given = [devices.upload(each.view(np.int64), device) for each in (multipliers, increments + _FLIP)]
+    # While the device has one load, the next is brought into memory that it can copy from.
+    inner = np.searchsorted(offsets, np.arange(offsets[0] + LOAD, offsets[-1], LOAD))
+    loads = pairwise(np.unique([0, *inner, documents]).tolist())
+    found = [_of_documents(offsets[start : end + 1], hashes, *given) for start, end in loads]
+    return devices.fetch(devices.torch_module().cat(found).bitwise_xor_(_LEAST)).view(np.uint64)
+
+
+def _of_documents(offsets: Ints, hashes: Hashes, multipliers: Any, increments: Any) -> Any:
+    """Return the least a x + b of each document, signed, int64 (documents, permutations), on the device of the two."""
+    torch, device = devices.torch_module(), multipliers.device
+    mine = devices.upload(hashes[offsets[0] : offsets[-1]].view(np.int64), device)
+    bounds, owners = segments(offsets - offsets[0], SEGMENT)
+    found = of_pieces(devices.upload(bounds, device), mine, multipliers, increments)
+    if len(bounds) == len(offsets):
+        return found
+    whole = torch.full((len(offsets) - 1, len(multipliers)), _GREATEST, dtype=torch.int64, device=device)
+    index = devices.upload(owners, device)[:, None].expand_as(found)
+    return whole.scatter_reduce_(0, index, found, "amin")
 
 
 def of_pieces(bounds: Any, hashes: Any, multipliers: Any, increments: Any) -> Any:
