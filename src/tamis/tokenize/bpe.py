@@ -16,38 +16,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tamis.tokenize.backtrack import backtrack
+from tamis.tokenize.block import AHEAD, ask, find, keep, spell_together
 from tamis.tokenize.definition import Definition
 from tamis.tokenize.merge import SCAN_LIMIT, Ids32, Scratch, Slots, merge
 from tamis.tokenize.reference import Ids, Lengths, ReferenceEngine, calls
-from tamis.tokenize.remember import (
-    COUNT_AT,
-    KEY_BITS,
-    ROOM,
-    SHORT_BYTES,
-    SHORT_IDS,
-    SHORT_LINES,
-    WIDE_BYTES,
-    WIDE_IDS,
-    WIDE_LINES,
-    find_wide,
-    give_wide,
-    keep_short,
-    keep_wide,
-    short_key,
-    short_line,
-    wide_key,
-    wide_line,
-)
+from tamis.tokenize.remember import COUNT_AT, ROOM, SHORT_BYTES, SHORT_LINES, WIDE_BYTES, WIDE_LINES, give_wide
 from tamis.tokenize.scan import scan
 from tamis.tokenize.split import Bytes, recognise
+from tamis.tokenize.together import ROW
 from tamis.tokenize.trie import FIELD, Trie
-from tamis.tokenize.unchecked import Words, aligned, overlapping_words, prefetch, text_within, unchecked
+from tamis.tokenize.unchecked import Words, aligned, overlapping_words, text_within, unchecked
 from tamis.tokenize.vocabulary import Tables, find_token, tables
 
 CALL_BYTES = 1 << 20  # text per kernel call: bounds the id buffer to four times as much
-# Pre-tokens are found, looked up and answered so many at a time: a branch that was not foreseen empties the processor,
-# so the lookups, whose lines come from far away, are asked for in a loop that has no such branches.
-AHEAD = 256
 
 
 @unchecked
@@ -110,75 +91,61 @@ def encode_texts(
     """
     flags, paths, moves, masks, letters, first, pairs, merged, ids, proofs, spelt, offsets, whole = tables
     trie, left, right, shape, filter_ = proofs
-    ends, lines = np.empty(AHEAD, np.int64), np.empty(AHEAD, np.int64)
-    keys = np.empty((AHEAD, 2), np.int64)
+    ends, lines, counts = np.empty(AHEAD, np.int64), np.empty(AHEAD, np.int64), np.empty(AHEAD, np.int64)
+    keys, asked = np.empty((AHEAD, 2), np.int64), np.empty((4, AHEAD), np.int64)
+    made = np.zeros(AHEAD * ROW, np.int32)
     scratch, work = np.empty(64, np.int32), np.empty((3, SCAN_LIMIT), np.int32)
     front = np.zeros(5, np.int64)
     front[1] = front[2] = bounds[0]
     rows, row, keeps = len(bounds) - 1, 0, len(out) > 0
     total, before, at = 0, 0, bounds[0]
-    a = b = c = d = line = 0
     while front[0] < rows:
         found = scan(data, bounds, front, flags, paths, moves, pattern, digits, ends)
-        start = at
-        for place in range(found):
-            size = ends[place] - start
-            if size <= SHORT_BYTES:
-                keys[place, 0], keys[place, 1] = short_key(data, words, masks, start, size)
-                lines[place] = short_line(keys[place, 0], keys[place, 1], short)
-                prefetch(short, lines[place])
-            elif size <= WIDE_BYTES:
-                a, b, c, d = wide_key(data, words, masks, start, size)
-                lines[place] = wide_line(a, b, c, d, wide)
-                prefetch(wide, lines[place])
-                prefetch(wide, lines[place] ^ 8)
-            start = ends[place]
+        ask(data, words, masks, at, ends, found, short, wide, keys, lines)
+        unknown = find(data, words, masks, at, ends, found, short, wide, keys, lines, asked)
+        if unknown:
+            spell_together(
+                data, asked, unknown, made, counts, letters, first, pairs, merged, ids, spelt, offsets, whole
+            )
         for place in range(found):
             while at >= bounds[row + 1]:
                 lengths[row], before = total - before, total
                 row += 1
-            end = ends[place]
-            size = end - at
-            a, b = keys[place, 0], keys[place, 1]
-            if size <= SHORT_BYTES:
-                line = int(lines[place])
-                if (short[line] ^ a) | ((short[line + 1] ^ b) & KEY_BITS) != 0:
-                    line += 4
-                if (short[line] ^ a) | ((short[line + 1] ^ b) & KEY_BITS) == 0:
-                    count = short[line + 1] >> COUNT_AT
+            end, line = ends[place], lines[place]
+            if line >= 0:
+                if line & 1:
+                    total += give_wide(wide, line >> 1, out, total)
+                else:
+                    line >>= 1
                     if keeps:
-                        out[total] = short[line + 2] & FIELD
-                        out[total + 1] = short[line + 2] >> 21 & FIELD
-                        out[total + 2] = short[line + 2] >> 42
-                        out[total + 3] = short[line + 3] & FIELD
-                        out[total + 4] = short[line + 3] >> 21 & FIELD
-                        out[total + 5] = short[line + 3] >> 42
-                    total += count
-                    at = end
-                    continue
-            if size <= WIDE_BYTES:
-                a, b, c, d = wide_key(data, words, masks, at, size)
-                line = wide_line(a, b, c, d, wide) if size <= SHORT_BYTES else int(lines[place])
-                known = find_wide(wide, line, a, b, c, d)
-                if known >= 0:
-                    total += give_wide(wide, known, out, total)
-                    at = end
-                    continue
-            if size > len(scratch):
-                scratch = np.empty(2 * size, np.int32)
-            count = spell(
-                data, at, end, scratch, work, letters, first, pairs, merged, ids,
-                trie, left, right, shape, filter_, spelt, offsets, whole,
-            )  # fmt: skip
-            if keeps:
-                for each in range(count):
-                    out[total + each] = scratch[each]
-            if size <= SHORT_BYTES and count <= SHORT_IDS:
-                keep_short(short, lines[place], keys[place, 0], keys[place, 1], scratch, count)
-            elif size <= WIDE_BYTES and count <= WIDE_IDS:
-                keep_wide(wide, line, a, b, c, d, scratch, count)
-            total += count
+                        one, two = short[line + 2], short[line + 3]
+                        out[total] = one & FIELD
+                        out[total + 1] = one >> 21 & FIELD
+                        out[total + 2] = one >> 42
+                        out[total + 3] = two & FIELD
+                        out[total + 4] = two >> 21 & FIELD
+                        out[total + 5] = two >> 42
+                    total += short[line + 1] >> COUNT_AT
+            elif end - at <= WIDE_BYTES:
+                count = counts[-1 - line]
+                if keeps:
+                    for each in range(count):
+                        out[total + each] = made[(-1 - line) * ROW + each]
+                total += count
+            else:
+                if end - at > len(scratch):
+                    scratch = np.empty(2 * (end - at), np.int32)
+                count = spell(
+                    data, at, end, scratch, work, letters, first, pairs, merged, ids,
+                    trie, left, right, shape, filter_, spelt, offsets, whole,
+                )  # fmt: skip
+                if keeps:
+                    for each in range(count):
+                        out[total + each] = scratch[each]
+                total += count
             at = end
+        if unknown:
+            keep(data, words, masks, asked, unknown, short, wide, keys, made, counts)
     while row < rows:
         lengths[row], before = total - before, total
         row += 1

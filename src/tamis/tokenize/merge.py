@@ -20,6 +20,7 @@ MAX_IDS = 1 << ID_BITS
 NO_RANK = 1 << RANK_BITS
 BUCKET = 8
 EMPTY = (1 << 63) - 1
+MOST = (1 << 31) - 1  # a mask that tells the compiler that an index is not negative
 SCAN_LIMIT = 64  # a pair's key is rank << 6 | place, so that the least is the leftmost of the best
 NO_KEY = NO_RANK << 6
 
@@ -48,36 +49,40 @@ def fill_pairs(lefts: Ids32, rights: Ids32, slots: Slots) -> None:
 
 
 @unchecked
-def rank_of(left: int, right: int, slots: Slots) -> int:
-    """Return the rank of a pair, NO_RANK where it does not merge.
+def rank_at(wanted: int | np.int64, slots: Slots) -> int:
+    """Return the rank of a pair that is written as in its slot with rank 0, NO_RANK where it does not merge.
 
     A whole bucket, one cache line, is compared at once: the slot that differs from the pair in its rank alone has the
-    least difference, which is the rank. Only a full bucket overflows into the next, so the branch is foreseen.
+    least difference, which is the rank. Only a full bucket overflows into the next, so the branch is foreseen; one on
+    whether there is a rank would not be.
     """
-    wanted = (np.int64(left) << ID_BITS | np.int64(right)) << RANK_BITS
     place = pair_place(wanted, slots)
     while True:
-        rank = np.int64(NO_RANK)
-        for slot in range(BUCKET):
-            rank = min(rank, slots[place + slot] ^ wanted)
-        if rank < NO_RANK or slots[place + BUCKET - 1] == EMPTY:
+        at = place & MOST
+        one = min(min(slots[at] ^ wanted, slots[at + 1] ^ wanted), min(slots[at + 2] ^ wanted, slots[at + 3] ^ wanted))
+        two = min(
+            min(slots[at + 4] ^ wanted, slots[at + 5] ^ wanted), min(slots[at + 6] ^ wanted, slots[at + 7] ^ wanted)
+        )
+        rank = min(min(one, two), np.int64(NO_RANK))
+        if slots[at + BUCKET - 1] == EMPTY:
+            return int(rank)
+        if rank < NO_RANK:
             return int(rank)
         place = (place + BUCKET) & (len(slots) - 1)
 
 
 @unchecked
-def least(keys: Ids32, wide: int) -> int:
-    """Return the least of the keys; loops of a fixed length become vector instructions."""
-    best = np.int32(NO_KEY)
-    if wide <= 16:
-        for place in range(16):
-            best = min(best, keys[place])
-    elif wide <= 32:
-        for place in range(32):
-            best = min(best, keys[place])
-    else:
-        for place in range(SCAN_LIMIT):
-            best = min(best, keys[place])
+def rank_of(left: int, right: int, slots: Slots) -> int:
+    """Return the rank of a pair, NO_RANK where it does not merge."""
+    return rank_at((np.int64(left) << ID_BITS | np.int64(right)) << RANK_BITS, slots)
+
+
+@unchecked
+def least(keys: Ids32, start: int, count: int) -> int:
+    """Return the least of so many keys; where the compiler does not know how many, it takes sixteen at once."""
+    best, first = np.int32(NO_KEY), start & MOST
+    for place in range(count):
+        best = min(best, keys[first + place])
     return int(best)
 
 
@@ -90,9 +95,9 @@ def scan_merge(count: int, ids: Ids32, work: Scratch, slots: Slots, merged: Ids3
     keys, before, after = work[0], work[1], work[2]
     for place in range(count):
         before[place], after[place] = place - 1, place + 1
-    wide = count
+    wide, looked = count, count + 15 & -16
     while True:
-        best = least(keys, wide)
+        best = least(keys, 0, looked)
         if best >= NO_KEY:
             break
         at = best & (SCAN_LIMIT - 1)
