@@ -58,10 +58,11 @@ class Journal:
                 end = last
         return paths
 
-    def add(self, data: bytes) -> None:
-        """Append, durably. A reader sees all of `data`, or on a disk perhaps a torn end of it."""
+    def add(self, data: bytes, *, durable: bool = True) -> None:
+        """Append. A reader sees all of `data`, or on a disk perhaps a torn end of it; unless `durable`, a disk of a
+        machine that fails may lack it, and what was added since the last that was."""
         if not self._storage.remote:
-            self._storage.append(self._path, data)
+            self._storage.append(self._path, data, durable=durable)
             return
         if self._next is None:
             spans = [_span(path) for path in self._storage.list(self._folder)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,9 @@ from tamis.pipeline.shard import Shard
 from tamis.pipeline.storage import FileEntry, Storage
 
 NAME = "manifest.jsonl"
+# Receipts are forced to the disk once in so many seconds: each such wait is longer than many a unit's work. A process
+# that is killed loses none of them, a machine that fails those of the last second, whose units are done again.
+_FORCED_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Manifest:
         self._storage = storage
         self._journal = Journal(storage, NAME)
         self._receipts: dict[tuple[str, str], Receipt] = {}
+        self._forced = float("-inf")
         self._replay(self._journal.read().decode("utf-8", "replace"))
 
     def _replay(self, text: str) -> None:
@@ -106,7 +111,10 @@ class Manifest:
         ledger = Ledger()
         ledger.merge(receipt.ledger)
         ledger.check()
-        self._append(receipt.to_json(timing=True))
+        due = time.monotonic() - self._forced >= _FORCED_EVERY_S
+        self._append(receipt.to_json(timing=True), durable=due)
+        if due:
+            self._forced = time.monotonic()
         self._receipts[receipt.step, receipt.shard] = receipt
 
     def forget_lost(self) -> None:
@@ -135,9 +143,9 @@ class Manifest:
         for key in stale:
             del self._receipts[key]
 
-    def _append(self, line: str) -> None:
+    def _append(self, line: str, *, durable: bool = True) -> None:
         # The leading newline ends a line that a kill may have torn; blank lines are skipped on reading.
-        self._journal.add(f"\n{line}\n".encode())
+        self._journal.add(f"\n{line}\n".encode(), durable=durable)
 
     def seal(self, order: Sequence[str], shards: Iterable[Shard]) -> None:
         """Keep the receipts of these shards alone, in step order, and rewrite the file in canonical form."""

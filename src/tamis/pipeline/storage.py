@@ -121,8 +121,7 @@ class Storage:
             return
         part = Path(f"{target}.part-{uuid.uuid4().hex[:12]}")
         try:
-            part.parent.mkdir(parents=True, exist_ok=True)
-            raw = part.open("wb")
+            raw = _new(part)
         except OSError as error:
             raise _unwritable(target, error) from error
         try:
@@ -147,15 +146,17 @@ class Storage:
             sink.write(data)
         return sink.entry(path)
 
-    def append(self, path: str, data: bytes) -> None:
-        """Append to a file of a local disk and make it durable; object stores have no append (see `journal`)."""
+    def append(self, path: str, data: bytes, *, durable: bool = True) -> None:
+        """Append to a file of a local disk; unless `durable`, what was appended is lost if the machine fails before
+        the next that is. Object stores have no append (see `journal`)."""
         target = Path(self.where(path))
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("ab") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
         except OSError as error:
             raise _unwritable(str(target), error) from error
 
@@ -224,6 +225,15 @@ class Storage:
         """Raise OutputError unless a file can be written in the folder, which is made if it is missing."""
         self.write(".probe", b"")
         self.delete(".probe")
+
+
+def _new(path: Path) -> BinaryIO:
+    """Open a file that is to be made, and the folders around it where they are missing, as they seldom are."""
+    try:
+        return path.open("wb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
 
 
 def patiently(look: Callable[[], T]) -> T:
