@@ -14,6 +14,7 @@ MIN_BYTES = 64
 _SNIFFED_BYTES = 2048
 # One byte in this many may be a control character that text does not hold: real pages have stray ones.
 _BINARY_ONE_IN = 20
+_BLANK = b" \t\r\n\0"
 _BINARY = bytes([*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)])
 _LEADING = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s++|<\?[^>]*+>|<!--(?>[^-]++|-(?!->))*+-->)*+")
 
@@ -23,14 +24,14 @@ class _Knowledge:
     html: frozenset[str]
     vague: frozenset[str]
     tags: re.Pattern[bytes]
-    magic: tuple[tuple[bytes, str], ...]
+    magic: tuple[bytes, ...]
 
 
 @functools.cache
 def _knowledge() -> _Knowledge:
     table = tomllib.loads((files("tamis.extract") / "checks.toml").read_text("utf-8"))
     tags = "|".join(re.escape(tag) for tag in table["tags"])
-    magic = tuple((bytes.fromhex(start), name) for name, starts in table["magic"].items() for start in starts)
+    magic = tuple(bytes.fromhex(start) for starts in table["magic"].values() for start in starts)
     pattern = re.compile(rf"<(?:{tags})(?=[\s/>])".encode(), re.IGNORECASE)
     return _Knowledge(frozenset(table["html"]), frozenset(table["vague"]), pattern, magic)
 
@@ -43,12 +44,12 @@ def precheck(mime: str | None, payload: bytes, *, min_bytes: int = MIN_BYTES) ->
     `extract:not_html` (the type is another one, and the body does not start as a page). A body that starts as a page
     passes under any type; UTF-16 is text. Looks at the first 2,048 bytes only.
     """
-    if not payload.strip(b" \t\r\n\0"):
+    start = payload[:_SNIFFED_BYTES]
+    if not start.strip(_BLANK) and not payload.strip(_BLANK):
         return "extract:no_body"
     if len(payload) < min_bytes:
         return "extract:too_small"
     known = _knowledge()
-    start = payload[:_SNIFFED_BYTES]
     if is_binary(start):
         return "extract:binary"
     stated = (mime or "").partition(";")[0].strip().lower()
@@ -59,7 +60,7 @@ def precheck(mime: str | None, payload: bytes, *, min_bytes: int = MIN_BYTES) ->
 
 def is_binary(start: bytes) -> bool:
     """Return whether a body that starts so is no text: a known signature, or more than 5 % control bytes."""
-    if any(start.startswith(magic) for magic, _ in _knowledge().magic):
+    if start.startswith(_knowledge().magic):
         return True
     if _utf16(start):
         return False

@@ -142,7 +142,8 @@ class Sandbox:
                 found = self._reads_utf8(page.html, page.url)
             else:
                 found = self.extractor.extract(text(page.html), page.url)
-            return replace(found, extractor=self.extractor.name)
+            name = self.extractor.name
+            return found if found.extractor == name else replace(found, extractor=name)
         except RefusedError as refused:
             return refused.failure
         except Exception:
