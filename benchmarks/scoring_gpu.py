@@ -329,7 +329,7 @@ def encoder_part(bench: Bench) -> None:
 def causal_part(bench: Bench) -> None:
     """A language model of half a billion weights."""
     engine = bench.load(bench.causal)
-    bench.table.add("causal: weights", sum(each.numel() for each in engine.net._body.model.parameters()), "")
+    bench.table.add("causal: weights", sum(each.numel() for each in engine.net.body.model.parameters()), "")
     engine_rows(bench, "causal", engine, bench.few, causal_flops)
 
 

@@ -97,6 +97,7 @@ def test_on_one_machine_cards_have_processes_of_their_own(
         workers.close()
 
 
+@pytest.mark.slow
 def test_under_ray_actors_share_a_card_and_tasks_have_none(
     cluster: Any, miniweb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,8 +28,7 @@ PACKED = ("bert", "roberta", "modernbert", "modernbert-cls", "llama", "llama-cla
 def padded(engine: Engine) -> Engine:
     """Return the engine, its model run with padding and transformers' own attention."""
     net: Any = engine.net
-    body = net.body if hasattr(net, "body") else net._body
-    body.model.set_attn_implementation("sdpa")
+    net.body.model.set_attn_implementation("sdpa")
     net.packs = False
     return engine
 

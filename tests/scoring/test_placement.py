@@ -59,11 +59,16 @@ def test_as_many_workers_as_the_cards_have_room_for(gpus: float, devices: int, w
     assert device.places(gpus, devices) == workers
 
 
-def test_this_machine_scores_on_the_cpu_where_it_has_no_card(neural: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_this_machine_scores_on_the_cpu_where_it_has_no_card(
+    neural: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(device, "cuda_devices", lambda: 0)
     inline = InlineExecutor()
     options = ScoringOptions("m")
     assert placement.settle(options, inline) == "cpu"
+    assert caplog.messages == ['Scoring runs on the CPU: device = "auto" found no CUDA device.']
+    # Never silently, and never a word too many: who asks for the CPU gets it.
+    assert placement.settle(ScoringOptions("m", device="cpu"), inline) == "cpu" and len(caplog.messages) == 1
     # Not in the driver itself: a process of its own loads torch.
     with placement.placed(inline, options, "cpu") as executor:
         assert executor is not inline

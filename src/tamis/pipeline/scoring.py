@@ -94,17 +94,12 @@ class Score:
     """The work of a score shard: one unit's survivors scored. Its payload has `verdicts`, the path of deduplication's
     answer or None, and `index`, which of its batches is this unit's.
 
-    device: "cpu" or "cuda", as settled by the driver. `gpus` is what executors place it by; 0 on the CPU.
+    device: "cpu" or "cuda", as settled by the driver.
     """
 
     options: ScoringOptions
     storage: Storage
     device: str = "cpu"
-
-    @property
-    def gpus(self) -> float:
-        """The share of a GPU that a worker takes."""
-        return self.options.gpus if self.device == "cuda" else 0.0
 
     def __call__(self, shard: Shard) -> tuple[Receipt, ...]:
         """Write one unit's scores; returns its receipt."""

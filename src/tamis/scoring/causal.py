@@ -19,7 +19,7 @@ class Causal:
     per_byte = True
 
     def __init__(self, body: Body, vocabulary: Vocabulary) -> None:
-        self._body = body
+        self.body = body
         self.vocabulary = vocabulary
         self.packs = body.packs
         self.window = body.window
@@ -27,7 +27,7 @@ class Causal:
 
     def __call__(self, given: Batch) -> Any:
         """Return the mean bits of each window's fresh tokens, (windows,) fp32."""
-        return heads.bits_per_token(self._body.hidden(given), given, self._head)
+        return heads.bits_per_token(self.body.hidden(given), given, self._head)
 
 
 def load(folder: Path, options: ScoringOptions, device: str) -> Causal:

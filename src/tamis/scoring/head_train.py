@@ -13,7 +13,7 @@ import pyarrow as pa
 from tamis.errors import ConfigError
 from tamis.scoring import packing, windows
 from tamis.scoring.body import batch
-from tamis.scoring.device import torch_module
+from tamis.scoring.device import one_thread, torch_module
 from tamis.scoring.embedding import HEAD, Encoder, apply
 from tamis.scoring.engine import sequences, window
 from tamis.scoring.examples import Examples
@@ -95,8 +95,6 @@ def _fit(weights: dict[str, Any], vectors: Any, labels: Any, fit: Fit, *, binary
     """Minimise the whole loss by L-BFGS in fp64 on one thread: no batches, no order, no chance."""
     torch = torch_module()
     functional = torch.nn.functional
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     solver = torch.optim.LBFGS(
         list(weights.values()), max_iter=_STEPS, tolerance_grad=1e-9, line_search_fn="strong_wolfe"
     )
@@ -110,7 +108,5 @@ def _fit(weights: dict[str, Any], vectors: Any, labels: Any, fit: Fit, *, binary
         total.backward()
         return total
 
-    try:
+    with one_thread():
         solver.step(loss)
-    finally:
-        torch.set_num_threads(threads)

@@ -6,7 +6,7 @@ the longest of its batch, so windows are batched by length. Which windows share 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,9 +55,3 @@ def plan(lengths: Ints, budget: int, *, packed: bool) -> Iterator[Plan]:
         rows = order[start : start + max(1, taken)]
         yield _plan(rows, lengths, packed)
         start += len(rows)
-
-
-def waste(plans: Sequence[Plan], lengths: Ints) -> float:
-    """Return the share of the cost of batches that is padding, in [0, 1)."""
-    cost = sum(each.cost for each in plans)
-    return 1 - int(lengths.sum()) / cost if cost else 0.0
