@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -67,6 +70,21 @@ def test_unigram_gives_every_text_back(samples, tmp_path):
     assert not {number for ids in lists for number in ids} & set(encoder.special_ids.values())
     english = cards[0].languages["eng_Latn"]
     assert english.tokens_per_byte == pytest.approx(1 / english.bytes_per_token, rel=0.01)
+
+
+def test_a_unigram_is_the_same_in_every_process(samples, tmp_path):
+    script = """
+import json, sys
+from tamis.tokenize.train import train
+train(json.loads(sys.argv[1]), 450, __import__("pathlib").Path(sys.argv[2]), model="unigram")
+"""
+    texts = json.dumps({code: [text] * 3 for code, text in samples.SENTENCES.items()})
+    for seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", script, texts, str(tmp_path / seed)]
+        subprocess.run(command, env=environment, check=True, timeout=120)
+    for name in ("tokenizer.json", "card.json"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
 def test_given_weights_are_the_shares(samples, tmp_path):

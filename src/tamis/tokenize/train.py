@@ -17,6 +17,7 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from tamis.errors import ConfigError, unknown
+from tamis.tokenize import unigram
 
 # OpenAI's o200k pattern (tiktoken, openai_public.py, MIT): combining marks stay inside words, so Indic and Thai words
 # are not cut at every vowel sign; digits come in groups of at most three, read from the left.
@@ -34,6 +35,7 @@ PATTERN = "|".join(
     ]
 )
 END_OF_TEXT, PAD = "<|endoftext|>", "<|pad|>"
+MODELS = ("bpe", "unigram")
 SPECIAL_TOKENS = (END_OF_TEXT, PAD, *(f"<|reserved_{number}|>" for number in range(14)))
 _LONGEST = 24  # letters of a token; longer ones are one document's refrain, not the language
 _WORD = re.compile(r"\S+")
@@ -87,12 +89,12 @@ def train(
     `vocab_size` includes special tokens, whose ids come first. `model` is "bpe" or "unigram". `repeats` says how often
     a language's text counts (1 where it names none), before `temperature` flattens the shares and `sample_bytes` bounds
     the sample. `weights`, where given, are the shares instead: languages they do not name are left out of the sample.
-    The same texts and options give the same file; of Unigram about the same, for the library adds up in hash order.
-    Raises ConfigError where the text is too little for the vocabulary, there is no room for the 256 bytes, or weights
-    name a language without text.
+    The same texts and options give the same file.
+    Raises MissingExtraError for a Unigram without SentencePiece; ConfigError where the text is too little for the
+    vocabulary, there is no room for the 256 bytes, or weights name a language without text.
     """
-    if model not in _MODELS:
-        raise unknown("model", model, _MODELS)
+    if model not in MODELS:
+        raise unknown("model", model, MODELS)
     if vocab_size < 256 + len(special_tokens):
         raise ConfigError(
             f"A vocabulary of {vocab_size} cannot hold 256 bytes and the special tokens.", "Ask for more."
@@ -178,45 +180,37 @@ def draw(texts: Sequence[str], quota: int, seed: int, repeats: int = 1) -> list[
     return taken
 
 
-# The model, its trainer, and what that calls the longest token.
-_MODELS = {
-    "bpe": (models.BPE, trainers.BpeTrainer, "max_token_length"),
-    "unigram": (models.Unigram, trainers.UnigramTrainer, "max_piece_length"),
-}
-
-
 def _learn(model: str, texts: Iterator[str], vocab_size: int, special_tokens: Sequence[str]) -> Tokenizer:
-    kind, trainer_of, longest = _MODELS[model]
-    trainer = trainer_of(
-        vocab_size=vocab_size,
-        special_tokens=list(special_tokens),
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-        **{longest: _LONGEST},
-    )
-    tokenizer = Tokenizer(kind())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+    splits = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(PATTERN), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
+    if model == "unigram":
+        tokenizer = unigram.learn(texts, splits, vocab_size, special_tokens, _LONGEST)
+    else:
+        tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = splits
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(texts, trainer)
+    if model == "bpe":
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            special_tokens=list(special_tokens),
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+            max_token_length=_LONGEST,
+        )
+        tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
 
 def canonical(tokenizer: Tokenizer) -> bytes:
-    """Return the tokenizer as JSON in no hash order: the vocabulary by id, Unigram pieces by score and text."""
+    """Return the tokenizer as JSON in no hash order: the vocabulary by id."""
     data = json.loads(tokenizer.to_str())
     vocab = data["model"]["vocab"]
     if isinstance(vocab, dict):
         data["model"]["vocab"] = dict(sorted(vocab.items(), key=lambda item: item[1]))
-    else:
-        first = len(data["added_tokens"])
-        rounded = [(round(score, 6), content) for content, score in vocab[first:]]
-        rounded.sort(key=lambda piece: (-piece[0], piece[1]))
-        data["model"]["vocab"] = vocab[:first] + [[content, score] for score, content in rounded]
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
 
