@@ -32,7 +32,7 @@ import pyarrow as pa
 
 from tamis.columns import text_array
 from tamis.dedup.documents import Docs, rows_of, units_of
-from tamis.dedup.estimate import Workload, estimate, probe
+from tamis.dedup.estimate import Overlap, Workload, estimate, probe
 from tamis.dedup.minhash import sign, signature_schema
 from tamis.dedup.options import DedupOptions
 from tamis.dedup.shingle import mix
@@ -180,7 +180,7 @@ def measure(
     names = [f"part-{part:03d}" for part in range(parts)] if parts else plan_parts(len(units))
     # 40 words make 36 shingles; a fifth are copies, and what they are copies of shares their buckets.
     told = estimate(
-        Workload(documents, WORDS - 4, 0.345, len(names), len(plan_groups(len(units)))),
+        Workload(documents, WORDS - 4, Overlap(0.345), len(names), len(plan_groups(len(units)))),
         OPTIONS,
         memory=memory,
         slowness=probe(),

@@ -82,7 +82,6 @@ def prospect(
 ) -> tuple[list[Outlook], Forecast | None]:
     """Return what `plan` does, and what deduplication needs (None where there is none), from one look at the input."""
     from tamis.pipeline.forecast import forecast as foretell
-    from tamis.pipeline.manifest import Manifest
     from tamis.pipeline.memory import divide
     from tamis.pipeline.run import Run
 
@@ -91,7 +90,7 @@ def prospect(
     if made.settings.dedup is None:
         return made.outlook(planned), None
     share = divide(memory, available_cpus())
-    needs = foretell(planned, Manifest(made.storage), made.settings.dedup, share.sort)
+    needs = foretell(planned, made.storage, made.settings.dedup, share.sort)
     return made.outlook(planned), needs
 
 

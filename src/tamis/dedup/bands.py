@@ -42,10 +42,10 @@ def candidates(
     batches. Null keys match nothing.
     """
     name = band_names(options)[band]
-    seen = recurring(streams, lambda batch: _keys(batch, name, options)[0], memory // 4)
+    seen = recurring(streams, lambda batch: bucket_keys(batch, name, options)[0], memory // 4)
     with Sorter(_RECORD, memory if seen is None else memory - memory // 4, scratch, chosen=seen is not None) as sorter:
         for doc, batch in document_ids(streams):
-            keys, present = _keys(batch, name, options)
+            keys, present = bucket_keys(batch, name, options)
             doc = doc if present is None else doc[present]
             pairs = np.stack([keys, doc], axis=1) if seen is None else seen.pairs(keys, doc)
             sorter.add(pairs.view(_RECORD).ravel())
@@ -55,7 +55,7 @@ def candidates(
                 yield _batch(records[begin:end], band)
 
 
-def _keys(
+def bucket_keys(
     batch: pa.RecordBatch, name: str, options: DedupOptions
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64] | None]:
     """Return the valid keys of a column, told apart by scope, and the rows they are in; None: every row."""

@@ -139,7 +139,7 @@ def exact_duplicates(
     spilled to `scratch`.
     """
     gone = None if urls is None else urls.column("doc").to_numpy()
-    seen = recurring(streams, lambda batch: _high(batch, options)[0], memory // 4)
+    seen = recurring(streams, lambda batch: first_halves(batch, options)[0], memory // 4)
     with Sorter(_RECORD, memory if seen is None else memory - memory // 4, scratch, chosen=seen is not None) as sorter:
         for doc, batch in document_ids(streams):
             records = _records(doc, batch, options, seen)
@@ -175,7 +175,7 @@ def _among(docs: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -> npt.N
     return found
 
 
-def _high(batch: pa.RecordBatch, options: DedupOptions) -> tuple[Words, npt.NDArray[np.int64]]:
+def first_halves(batch: pa.RecordBatch, options: DedupOptions) -> tuple[Words, npt.NDArray[np.int64]]:
     """Return the first halves of the valid keys, told apart by scope, and their rows."""
     keys = batch.column("exact")
     if not batch.num_rows:
@@ -188,7 +188,7 @@ def _high(batch: pa.RecordBatch, options: DedupOptions) -> tuple[Words, npt.NDAr
 def _records(
     doc: npt.NDArray[np.uint64], batch: pa.RecordBatch, options: DedupOptions, seen: Recurring | None
 ) -> npt.NDArray[np.void]:
-    high, present = _high(batch, options)
+    high, present = first_halves(batch, options)
     if not len(present):
         return np.empty(0, _RECORD)
     if seen is not None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tamis.dedup.estimate import Estimate, Workload, estimate, probe, sign_seconds
+from tamis.dedup.estimate import Estimate, Overlap, Workload, estimate, probe, sign_seconds
 from tamis.dedup.options import DedupOptions
 from tamis.pipeline.dedupplan import REGROUP, RESOLVE
 from tamis.pipeline.manifest import Manifest, Receipt
 from tamis.pipeline.plan import Plan
+from tamis.pipeline.storage import Storage
+from tamis.pipeline.survey import survey
 from tamis.warc.manifest import Source
 
 # Before anything is read: pages that pass the filters, and the bytes of text in one, for each byte of a compressed WARC
@@ -41,14 +43,17 @@ class Forecast:
         )
 
 
-def forecast(plan: Plan, manifest: Manifest, options: DedupOptions, memory: int) -> Forecast:
+def forecast(plan: Plan, storage: Storage, options: DedupOptions, memory: int) -> Forecast:
     """Return what deduplication of a run will need; `memory` in bytes bounds a process. Takes 0.2 s to look at the
     machine's speed."""
+    manifest = Manifest(storage)
     receipts = [receipt for shard in plan.sift if (receipt := manifest.get(shard))]
     documents, size = _counted(receipts, len(plan.sift)) if receipts else _assumed(plan.sources)
     slowness = probe()
     words = max(size / max(documents, 1) / _WORD_BYTES - options.units + 1, 1.0)
-    load = Workload(documents, words, partitions=len(plan.dedup[RESOLVE]), groups=len(plan.dedup[REGROUP]))
+    signed = [receipt.shard for receipt in receipts]
+    overlap = survey(storage, signed, documents, options) or Overlap()
+    load = Workload(documents, words, overlap, len(plan.dedup[RESOLVE]), len(plan.dedup[REGROUP]))
     needs = estimate(load, options, memory=memory, slowness=slowness)
     return Forecast(documents, size, len(receipts), len(plan.sift), needs, sign_seconds(size, slowness=slowness))
 
