@@ -129,6 +129,7 @@ def dedup(
     against: Annotated[
         list[str] | None, typer.Option(help="drop what this output folder of a run with keep_sets has; repeatable")
     ] = None,
+    device: Annotated[str, typer.Option(help="what makes signatures: cpu, cuda, or auto; to the same bit")] = "cpu",
     memory: Annotated[str, typer.Option(help="what is sorted and compared at once, such as 1GB")] = "1GB",
     text_field: TextFieldOption = "text",
     overwrite: OverwriteOption = False,
@@ -152,6 +153,7 @@ def dedup(
         sources=source_order or (),
         urls=urls,
         against=against or (),
+        device=cast(Literal["cpu", "cuda", "auto"], device),
         memory=size(memory),
         text_field=text_field,
         overwrite=overwrite,

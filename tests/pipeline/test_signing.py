@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ import pytest
 
 import tamis
 from tamis.errors import ConfigError
+from tamis.pipeline import stage
 from tamis.pipeline.executor import InlineExecutor, Work
 from tamis.pipeline.local import LocalExecutor
 from tamis.pipeline.manifest import NAME, Manifest, Receipt
@@ -156,6 +158,19 @@ def test_a_card_that_is_not_there_is_an_error_before_any_input(
     assert not (tmp_path / "out").exists()
     with pytest.raises(ConfigError, match="dedup device"):
         go(tmp_path / "no-such-input.jsonl", tmp_path / "out", recipe, InlineExecutor(), "gpu")
+
+
+@pytest.mark.usefixtures("card")
+def test_files_are_deduplicated_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [f"word{number}" for number in range(12)]
+    rows = [{"id": str(n), "text": " ".join(words[n % 3 :] * 4)} for n in range(9)] + [{"id": "x", "text": "brief"}]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    made = []
+    for device in ("cpu", "cuda"):
+        monkeypatch.setattr(stage, "settle_signing", lambda *_, device=device: device)
+        report = stage.dedup(tmp_path / "in.jsonl", tmp_path / f"{device}.parquet", scope="global", device=device)
+        made.append((report.kept, (tmp_path / f"{device}.parquet").read_bytes()))
+    assert made[0] == made[1] and made[0][0] == 4
 
 
 @pytest.mark.usefixtures("card")

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pyarrow as pa
 
 from tamis.budget.ledger import Ledger
-from tamis.dedup.minhash import sign, signature_schema
+from tamis.dedup.minhash import signature_schema
 from tamis.dedup.options import DedupOptions
 from tamis.pipeline.arrowfiles import WORK_FILE, sifted_path, signatures_path, verdicts_path
 from tamis.pipeline.dedupplan import plan_shards
@@ -16,6 +16,7 @@ from tamis.pipeline.documents import DOCUMENTS, Finish
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.duplicates import Deduplicate
 from tamis.pipeline.shard import Shard
+from tamis.pipeline.signing import signer
 from tamis.pipeline.storage import Storage
 
 UNIT = "00000-000"
@@ -36,10 +37,12 @@ class Distinct(Finish):
                 start += batch.num_rows
 
 
-def store(batches: Iterable[pa.RecordBatch], storage: Storage, options: DedupOptions) -> int:
-    """Write texts and their signatures as one unit; returns how many. Nothing is written where there are none."""
+def store(batches: Iterable[pa.RecordBatch], storage: Storage, options: DedupOptions, device: str = "cpu") -> int:
+    """Write texts and their signatures, made on a device, as one unit; returns how many. Nothing is written where there
+    are none."""
     rows = 0
     with ExitStack() as stack:
+        sign = stack.enter_context(signer(device))
         writers: list[pa.RecordBatchFileWriter] = []
         for batch in batches:
             signed = sign(batch.column("text"), options)

@@ -23,8 +23,10 @@ from tamis.langid.groups import by_group
 from tamis.pipeline import distinct, models, tables
 from tamis.pipeline.documents import DEDUP
 from tamis.pipeline.drops import Drops
+from tamis.pipeline.executor import InlineExecutor
 from tamis.pipeline.inbox import Given
 from tamis.pipeline.languages import ADDED as LANGUAGES
+from tamis.pipeline.placement import settle_signing
 from tamis.pipeline.settings import (
     ExtractSettings,
     LangidSettings,
@@ -122,6 +124,7 @@ def dedup(
     sources: Sequence[str] = (),
     urls: bool = False,
     against: Sequence[str] = (),
+    device: Literal["cpu", "cuda", "auto"] = "cpu",
     memory: int = 1 << 30,
     text_field: str = "text",
     overwrite: bool = False,
@@ -130,8 +133,9 @@ def dedup(
 
     Options are those of `tamis.dedup.DedupOptions`. With `against`, what these output folders of runs with `keep_sets`
     have is dropped too; their texts are not read. `memory` in bytes bounds what is sorted and compared at once; texts
-    and signatures lie in scratch files beside the output, about as large as the input's text.
-    Raises ConfigError, InputError or OutputError.
+    and signatures lie in scratch files beside the output, about as large as the input's text. On CUDA this process
+    takes the card.
+    Raises ConfigError, InputError, OutputError or MissingExtraError.
     """
     options = DedupOptions(
         bands=bands,
@@ -144,15 +148,17 @@ def dedup(
         sources=tuple(sources),
         urls=urls,
         against=tuple(against),
+        device=device,
     )
     settings = settings_of(text_field, dedup=options)
+    found = settle_signing(options, InlineExecutor())
 
     def through(batches: Iterator[pa.RecordBatch], ledger: Ledger, drops: Drops) -> Iterator[pa.RecordBatch]:
         folder = tables.target(str(output), overwrite=True).folder
         place = None if "://" in folder else folder
         with tempfile.TemporaryDirectory(prefix=".tamis-dedup-", dir=place) as scratch:
             storage = Storage(scratch)
-            if distinct.store(batches, storage, options):
+            if distinct.store(batches, storage, options, found):
                 distinct.judge(storage, options, memory)
                 yield from distinct.Distinct(settings, storage).kept(ledger, drops)
 
