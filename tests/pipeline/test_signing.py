@@ -162,7 +162,7 @@ def test_a_card_that_is_not_there_is_an_error_before_any_input(
 
 @pytest.mark.usefixtures("card")
 def test_files_are_deduplicated_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = [f"word{number}" for number in range(12)]
+    words = [letter * 3 for letter in "abcdefghijkl"]
     rows = [{"id": str(n), "text": " ".join(words[n % 3 :] * 4)} for n in range(9)] + [{"id": "x", "text": "brief"}]
     (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
     made = []
