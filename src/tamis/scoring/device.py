@@ -88,7 +88,7 @@ def claim(gpus: float = 1.0) -> str:
 
 def use(device: str) -> None:
     """Make a CUDA device the calling thread's own: events and kernels of Triton go to that one and no other."""
-    if device.startswith("cuda"):
+    if device.startswith("cuda:"):  # of "cuda" alone torch wants to know which
         torch_module().cuda.set_device(device)
 
 
