@@ -37,7 +37,7 @@ def test_a_slow_disk_stops_the_reader(plain_recipe: Path, tmp_path: Path, monkey
     source.write_bytes(b"".join(page(number) for number in range(1500)))
     read, ahead, write = 0, [0], Sink.write
 
-    def counted(records: Iterable[Record], facts: dict[str, Any]) -> Iterator[Record]:
+    def counted(records: Iterable[Record], name: str, facts: dict[str, Any]) -> Iterator[Record]:
         nonlocal read
         for record in records:
             read += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +19,13 @@ from tamis.pipeline import languages, models
 from tamis.pipeline.care import Care
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.early import EarlyExit
+from tamis.pipeline.packs import merged
 from tamis.pipeline.pages import Page, Pages, flush_rejected, to_batch
-from tamis.pipeline.readings import ENDS_EARLY, count_charset, watched
+from tamis.pipeline.readings import count_charset, note_end, watched
 from tamis.pipeline.selected import KIND, selection
 from tamis.pipeline.settings import Settings
 from tamis.pipeline.storage import InputFiles
-from tamis.pipeline.texts import Texts
+from tamis.pipeline.texts import BATCH_BYTES, BATCH_ROWS, Texts
 from tamis.schema import EXTRACTED, TEXT, UNDETERMINED
 from tamis.text.encoding import decode, to_utf8
 from tamis.warc.reader import Reader
@@ -50,20 +52,33 @@ class Extraction:
 
     def run(self, shard: Mapping[str, Any], files: InputFiles) -> Iterator[pa.RecordBatch]:
         """Yield batches of schema `tamis.schema.EXTRACTED`, in record order."""
-        with files.open(shard["uri"]) as stream:
-            if shard["kind"] == "warc":
-                most = self.settings.read.max_payload
-                reader = Reader(stream, start=shard["start"], end=shard["end"], max_payload=most)
-                yield from self._pages((shard["name"], record) for record in watched(reader, self.facts))
-                self.facts.update(first_offset=reader.first_offset, next_offset=reader.next_offset)
-            elif shard["kind"] == KIND:
+        pack: Sequence[Mapping[str, Any]] = shard.get("pack", [shard])
+        if shard["kind"] == "warc":
+            yield from self._pages(itertools.chain.from_iterable(self._records(each, files) for each in pack))
+        elif shard["kind"] == KIND:
+            with files.open(shard["uri"]) as stream:
                 yield from self._pages(selection(stream, shard, self.settings.read, files))
-            else:
-                texts = Texts(stream, shard, self.settings.read, self.ledger, self.drops, self.care)
-                for batch in texts:
-                    yield from self._by_text(batch)
-                if texts.ends_early is not None:
-                    self.facts[ENDS_EARLY] = texts.ends_early
+        else:
+            texts = itertools.chain.from_iterable(self._ready(each, files) for each in pack)
+            # A row read with care is done with before the next one is noted.
+            merge = len(pack) > 1 and not self.care.note
+            for batch in merged(texts, rows=BATCH_ROWS, size=BATCH_BYTES) if merge else texts:
+                yield from self._by_text(batch)
+
+    def _records(self, source: Mapping[str, Any], files: InputFiles) -> Iterator[tuple[str, Record]]:
+        with files.open(source["uri"]) as stream:
+            most = self.settings.read.max_payload
+            reader = Reader(stream, start=source["start"], end=source["end"], max_payload=most)
+            for record in watched(reader, source["name"], self.facts):
+                yield source["name"], record
+            self.facts.update(first_offset=reader.first_offset, next_offset=reader.next_offset)
+
+    def _ready(self, source: Mapping[str, Any], files: InputFiles) -> Iterator[pa.RecordBatch]:
+        with files.open(source["uri"]) as stream:
+            texts = Texts(stream, source, self.settings.read, self.ledger, self.drops, self.care)
+            yield from texts
+            if texts.ends_early is not None:
+                note_end(source["name"], texts.ends_early, self.facts)
 
     def _pages(self, records: Iterable[tuple[str, Record]]) -> Iterator[pa.RecordBatch]:
         rows: list[dict[str, Any]] = []

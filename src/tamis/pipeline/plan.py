@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tamis.dedup.options import DedupOptions
-from tamis.pipeline import models, scoring, signing
+from tamis.pipeline import models, packs, scoring, signing
 from tamis.pipeline.arrowfiles import verdicts_path
 from tamis.pipeline.curate import EXTRACT, SIFT
 from tamis.pipeline.dedupplan import CLUSTER, COMMON, COUNT, PAIR, REGROUP, RESOLVE, VERDICT, plan_shards
@@ -102,8 +102,12 @@ def make(sources: Sequence[Source], settings: Settings, files: InputFiles) -> Pl
 
 def _units(sources: Sequence[Source], step: Step, settings: Settings, files: InputFiles) -> list[Shard]:
     units = []
-    for number, source in enumerate(sources):
-        if source.problem:
+    for pack in packs.packed(sources):
+        number, source = pack[0]
+        if len(pack) > 1:
+            each = [_payload(tiny, Span(tiny, 0, None)) for _, tiny in pack]
+            of = [part for _, tiny in pack for part in (tiny.name, files.identity(tiny.uri, tiny.size or 0))]
+            units.append(Shard(EXTRACT, f"{number:05d}-000", step.of(of), packs.payload(each)))
             continue
         identity = files.identity(source.uri, source.size or 0)
         for part, span in enumerate(_spans(source, settings, files)):

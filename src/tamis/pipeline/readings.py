@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from tamis.pipeline.manifest import Receipt
-from tamis.pipeline.shard import Shard
 from tamis.warc.manifest import Source
 from tamis.warc.record import DAMAGED, Record
 
@@ -16,12 +15,17 @@ ENDS_EARLY = "ends_early"
 CHARSETS = "charsets"
 
 
-def watched(records: Iterable[Record], facts: dict[str, Any]) -> Iterator[Record]:
-    """Yield records as they come, and note as a fact where the file ends inside one of them."""
+def watched(records: Iterable[Record], name: str, facts: dict[str, Any]) -> Iterator[Record]:
+    """Yield the records of a file as they come, and note as a fact where it ends inside one of them."""
     for record in records:
         if record.problem == "truncated" and record.type == DAMAGED:
-            facts[ENDS_EARLY] = record.offset
+            note_end(name, record.offset, facts)
         yield record
+
+
+def note_end(name: str, offset: int, facts: dict[str, Any]) -> None:
+    """Note as a fact that a file ends inside what begins at an offset."""
+    facts.setdefault(ENDS_EARLY, {})[name] = offset
 
 
 def count_charset(rule: str, facts: dict[str, Any]) -> None:
@@ -30,11 +34,12 @@ def count_charset(rule: str, facts: dict[str, Any]) -> None:
     counts[rule] = counts.get(rule, 0) + 1
 
 
-def cut_short(sources: Iterable[Source], units: Iterable[Shard], receipts: Iterable[Receipt]) -> list[Source]:
+def cut_short(sources: Iterable[Source], receipts: Iterable[Receipt]) -> list[Source]:
     """Return the sources that end inside a record, told where. They were read as far as they go; a whole file in their
     place is read by the next run."""
-    at = {receipt.shard: receipt.facts[ENDS_EARLY] for receipt in receipts if ENDS_EARLY in receipt.facts}
-    ends = {shard.payload["name"]: at[shard.name] for shard in units if shard.name in at}
+    ends: dict[str, int] = {}
+    for receipt in receipts:
+        ends.update(receipt.facts.get(ENDS_EARLY, {}))
     return [
         replace(source, problem=f"ends early, inside what begins at byte {ends[source.name]}")
         for source in sources

@@ -240,7 +240,7 @@ class Run:
         described = tokens.folder_files(self.settings, receipts)
         for path, data in described.items():
             self.storage.write(path, data)
-        problems = (*plan.problems(), *cut_short(plan.sources, plan.extract, receipts))
+        problems = (*plan.problems(), *cut_short(plan.sources, receipts))
         languages.report(self.storage, [manifest.get(shard) for shard in plan.extract], self.settings.langid)
         write_reports(self.storage, ledger, receipts, problems)
         manifest.seal(planning.STEPS, shards)
