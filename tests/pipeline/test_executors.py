@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import gc
 import importlib.util
 import os
 from pathlib import Path
@@ -49,6 +50,11 @@ def test_tiny_units_give_the_same_documents(miniweb: Path, plain_recipe: Path, r
 
 def ok(shard: Shard) -> tuple[Receipt, ...]:
     return (Receipt(shard.step, shard.name, shard.fingerprint),)
+
+
+def tell(shard: Shard) -> tuple[Receipt, ...]:
+    facts = {"pid": os.getpid(), "threshold": gc.get_threshold()[0], "frozen": gc.get_freeze_count()}
+    return (Receipt(shard.step, shard.name, shard.fingerprint, facts=facts),)
 
 
 def die_once(shard: Shard) -> tuple[Receipt, ...]:
@@ -124,3 +130,24 @@ def test_workers_serve_one_step_after_another(tmp_path: Path) -> None:
 
 def test_inline_keeps_the_order(tmp_path: Path) -> None:
     assert [each.shard for (each,) in InlineExecutor().run(ok, shards(3, tmp_path))] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("name", ["local", "ray"])
+def test_workers_collect_garbage_seldom_and_never_what_they_loaded(name: str) -> None:
+    if name == "ray":
+        pytest.importorskip("ray")
+    ours = gc.get_threshold(), gc.get_freeze_count()
+    executor = load(name, workers=1)
+    try:
+        shards = [Shard("step", str(number), "f") for number in range(6)]
+        told = [receipt.facts for receipts in executor.run(tell, shards) for receipt in receipts]
+    finally:
+        executor.close()
+    assert os.getpid() not in [each["pid"] for each in told]
+    assert all(each["threshold"] > 700 for each in told)
+    later = [each for number, each in enumerate(told) if each["pid"] in [before["pid"] for before in told[:number]]]
+    assert later
+    assert all(each["frozen"] > 10_000 for each in later)
+    # The caller's own process is left as it is.
+    load("inline").run(tell, shards)
+    assert (gc.get_threshold(), gc.get_freeze_count()) == ours

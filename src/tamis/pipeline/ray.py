@@ -15,12 +15,12 @@ from typing import Any
 import cloudpickle
 
 from tamis.errors import MissingExtraError
-from tamis.pipeline import guard
 from tamis.pipeline.executor import Work
-from tamis.pipeline.local import portable, receipts
+from tamis.pipeline.local import receipts
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.retries import PATIENCE_S, Attempt, Retries, say_waiting
 from tamis.pipeline.shard import Shard
+from tamis.pipeline.worker import runner
 
 try:
     import ray
@@ -187,9 +187,4 @@ def _join(workers: int | None, address: str | None) -> bool:
 
 def run_unit(code: bytes, shard: Shard, memory: int | None) -> bytes:
     """Run one unit in a Ray worker; returns its pickled receipts or its pickled error."""
-    work: Work = cloudpickle.loads(code)
-    try:
-        with guard.start(memory, os.getppid()).over(work, shard):
-            return bytes(cloudpickle.dumps(work(shard)))
-    except Exception as error:
-        return bytes(cloudpickle.dumps(portable(error, shard)))
+    return runner(memory, os.getppid()).run(code, shard)
