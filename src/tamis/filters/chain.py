@@ -88,17 +88,32 @@ class Chain:
     signals are lambdas, closures or classes of a script) and does the same to a document in whatever batch it stands.
     """
 
-    __slots__ = ("fingerprint", "name", "steps")
+    __slots__ = ("_fingerprint", "name", "steps")
 
     name: str
     steps: tuple[Rule | Rewrite, ...]
-    fingerprint: str
+    _fingerprint: str | None
 
     def __init__(self, *filters: Rule | Rewrite | Chain, name: str | None = None) -> None:
         self.steps = tuple(_flat(filters))
         nested = [each.name for each in filters if isinstance(each, Chain)]
         self.name = name or (nested[0] if len(nested) == len(filters) == 1 else "filters")
-        self.fingerprint = fingerprint(self.steps)
+        self._fingerprint = None
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells one definition from another; made when first asked for, which most chains within chains never
+        are."""
+        if self._fingerprint is None:
+            self._fingerprint = fingerprint(self.steps)
+        return self._fingerprint
+
+    def __getstate__(self) -> tuple[str, tuple[Rule | Rewrite, ...], str]:
+        # Another process may not have the sources of functions, which are part of a fingerprint.
+        return self.name, self.steps, self.fingerprint
+
+    def __setstate__(self, state: tuple[str, tuple[Rule | Rewrite, ...], str]) -> None:
+        self.name, self.steps, self._fingerprint = state
 
     def __repr__(self) -> str:
         return f"Chain({', '.join(step.reason for step in self.steps)}, name={self.name!r})"
