@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tamis.extract.extractor import Extracted
 from tamis.extract.native.assemble import MOST_ADDED, is_normal, join_blocks
 from tamis.extract.native.blocks import Page, scan_page
+from tamis.extract.native.containers import UNITS
 from tamis.extract.native.cut import DEFAULT_RECALL, keep_blocks
 from tamis.extract.native.describe import describe_page
 from tamis.extract.native.head import Statements, article_body, read_statements
@@ -86,7 +87,8 @@ def extract_bytes(
         chances = (model or load_model()).chances(described)
         chosen, confidence = keep_blocks(chances, described.units, recall, described.article)
         text = join_chosen(page, chosen, markdown)
-    if float(described.units.sum()) < _FEW_UNITS and (stated := normal_form(article_body(page))):
+    # Units are whole sixteenths, so that their sum is the same in any order.
+    if described.totals[0, UNITS] < _FEW_UNITS and (stated := normal_form(article_body(page))):
         text, confidence = stated, 0.5
     return Found(text, min(confidence, 1.0) if text else 0.0, read_statements(page))
 

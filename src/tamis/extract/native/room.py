@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -17,18 +18,18 @@ class Room:
     tables hold until the next page takes theirs. Serves one thread."""
 
     def __init__(self, *, kept: bool = False) -> None:
-        self._held: dict[str, npt.NDArray[Any]] | None = {} if kept else None
+        self._kept = kept
+        self._held: dict[str, npt.NDArray[Any]] = {}
 
     def table(self, name: str, dtype: Any, *shape: int) -> npt.NDArray[Any]:
         """Return an array of that shape; what is in it is left from before."""
-        kind, size = np.dtype(dtype), 1
-        for length in shape:
-            size *= length
-        if self._held is None or size * kind.itemsize > _KEPT_BYTES:
-            return np.empty(shape, kind)
+        size = math.prod(shape)
         held = self._held.get(name)
         if held is None or len(held) < size:
-            self._held[name] = held = np.empty(min(2 * size, _KEPT_BYTES // kind.itemsize), kind)
+            most = _KEPT_BYTES // np.dtype(dtype).itemsize
+            if not self._kept or size > most:
+                return np.empty(shape, dtype)
+            self._held[name] = held = np.empty(min(2 * size, most), dtype)
         return held[:size].reshape(shape)
 
 
