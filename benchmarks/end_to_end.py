@@ -1,10 +1,11 @@
 """The main job beside datatrove's FineWeb chain: the same WARC, one core each, one run.
 
-    python benchmarks/end_to_end.py [WARC] [--extractor NAME] [--pages N]
+    python benchmarks/end_to_end.py [WARC] [--extractor NAME] [--identifier lid.176|own] [--pages N]
 
 Without a WARC, the gold pages of the shared data are packed into one, or, where they are absent, the mini web. Each
-side runs in a process of its own pinned to one core, kernels compiled beforehand. Prints pages/s, the ratio, and peak
-memory (the largest process of each side; children counted by the kernel's own accounting).
+side runs in a process of its own pinned to one core, and has gone through the first pages once before the clock
+starts: models, kernels and libraries are loaded then. Prints pages/s, the ratio, and peak memory (the largest process
+of each side; children counted by the kernel's own accounting).
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(
 
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared"
+EXTRACTORS, IDENTIFIERS = ("resiliparse", "trafilatura"), ("lid.176",)
+# Read by both sides before the clock starts.
+WARM_PAGES = 50
 
 
 def run(side: str, *arguments: str, core: int) -> dict[str, float]:
@@ -74,6 +78,12 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=0, help="use the first N pages only")
     parser.add_argument("--extractor", action="append", help="of ours (repeatable); default: resiliparse, trafilatura")
     parser.add_argument("--recipe", default="fineweb")
+    parser.add_argument(
+        "--identifier",
+        choices=("lid.176", "own"),
+        action="append",
+        help="of ours (repeatable): datatrove's, or the one the recipe names; default: lid.176",
+    )
     parser.add_argument("--core", type=int, default=sorted(os.sched_getaffinity(0))[-1])
     options = parser.parse_args()
     model = SHARED / "data" / "models" / "lid.176.ftz"
@@ -84,15 +94,20 @@ def main() -> None:
         warc = Path(options.warc).resolve() if options.warc else make_warc(folder)
         if options.pages:
             warc = cut(warc, options.pages, folder / "cut.warc.gz")
-        small = str(cut(warc, 5, folder / "warm.warc.gz"))
+        small = str(cut(warc, WARM_PAGES, folder / "warm.warc.gz"))
         print(f"{'':34}{'pages':>7}{'kept':>7}{'seconds':>9}{'pages/s':>10}{'pages/CPU-s':>12}{'ratio':>9}{'peak':>12}")
-        peer = run("datatrove_chain.py", str(warc), str(folder / "datatrove"), str(model), core=options.core)
+        peer = run("datatrove_chain.py", str(warc), str(folder / "datatrove"), str(model), small, core=options.core)
         base = peer["pages"] / peer["seconds"]
         print(row("datatrove FineWeb chain", peer, None), flush=True)
-        for extractor in options.extractor or ["resiliparse", "trafilatura"]:
-            chosen = json.dumps({"extract.extractor": extractor, "extract.options": {}, "langid.model": str(model)})
-            ours = run("ours.py", str(warc), str(folder / extractor), options.recipe, chosen, small, core=options.core)
-            print(row(f"tamis, {options.recipe} with {extractor}", ours, base), flush=True)
+        ways = [
+            (name, which) for name in options.extractor or EXTRACTORS for which in options.identifier or IDENTIFIERS
+        ]
+        for extractor, identifier in ways:
+            changes = {"extract.extractor": extractor, "extract.options": {}}
+            chosen = json.dumps(changes if identifier == "own" else changes | {"langid.model": str(model)})
+            output = str(folder / f"{extractor}-{identifier}")
+            ours = run("ours.py", str(warc), output, options.recipe, chosen, small, core=options.core)
+            print(row(f"tamis, {extractor}, {identifier} identifier", ours, base), flush=True)
             if extractor == "trafilatura":
                 bare = run("bare_trafilatura.py", str(warc), core=options.core)
                 print(row("bare trafilatura", bare, base))

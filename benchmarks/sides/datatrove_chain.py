@@ -1,6 +1,6 @@
 """datatrove's side: the blocks of its FineWeb example but the URL filter, one after the other in this process.
 
-Arguments: WARC, output, fastText model.
+Arguments: WARC, output, fastText model, warm-up WARC.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ def language_filter(model: str) -> LanguageFilter:
     return language
 
 
-def main(warc: str, output: str, model: str) -> None:
+def chain(warc: str, output: str, language: LanguageFilter) -> tuple[int, int]:
+    """Run the chain over a WARC; returns how many pages it read and how many documents it wrote."""
     folder, _, name = warc.rpartition("/")
-    split_into_words("The word tokenizer is loaded before the clock starts.")
     reader, counted = WarcReader(folder, glob_pattern=name), Counted()
     steps = [
         Trafilatura(favour_precision=True),
-        language_filter(model),
+        language,
         GopherRepetitionFilter(),
         GopherQualityFilter(),
         C4QualityFilter(filter_no_terminal_punct=False),
@@ -60,14 +60,22 @@ def main(warc: str, output: str, model: str) -> None:
         counted,
         JsonlWriter(output),
     ]
-    before, started = clock.cpu(), time.perf_counter()
     data = reader.run(None, 0, 1)
     for step in steps:
         data = step(data, 0, 1)
     for _ in data:
         pass
+    return int(reader.stats["documents"].total), counted.kept
+
+
+def main(warc: str, output: str, model: str, small: str) -> None:
+    split_into_words("The word tokenizer is loaded before the clock starts.")
+    language = language_filter(model)
+    chain(small, f"{output}-warm", language)
+    before, started = clock.cpu(), time.perf_counter()
+    pages, kept = chain(warc, output, language)
     seconds, used = time.perf_counter() - started, clock.cpu() - before
-    clock.report(int(reader.stats["documents"].total), counted.kept, seconds, used)
+    clock.report(pages, kept, seconds, used)
 
 
 if __name__ == "__main__":
