@@ -126,7 +126,7 @@ class Storage:
             raise _unwritable(target, error) from error
         try:
             with raw:
-                yield Sink(cast(BinaryIO, raw), target)
+                yield Sink(raw, target)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
