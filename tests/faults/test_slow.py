@@ -32,9 +32,9 @@ def page(number: int) -> bytes:
 
 
 def test_a_slow_disk_stops_the_reader(plain_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pages that were read and not yet written are never more than two batches, however slow writing is."""
+    """The pages that were read and not yet written are never more than a batch of each, however slow writing is."""
     source = tmp_path / "in.warc.gz"
-    source.write_bytes(b"".join(page(number) for number in range(1500)))
+    source.write_bytes(b"".join(page(number) for number in range(3000)))
     read, ahead, write = 0, [0], Sink.write
 
     def counted(records: Iterable[Record], name: str, facts: dict[str, Any]) -> Iterator[Record]:
@@ -44,7 +44,7 @@ def test_a_slow_disk_stops_the_reader(plain_recipe: Path, tmp_path: Path, monkey
             yield record
 
     def slow(sink: Sink, data: Any) -> int:
-        if "work/extract" in sink._name and read < 1500:
+        if "work/extract" in sink._name and read < 3000:
             time.sleep(0.01)
             ahead.append(read - sink.rows)
         return write(sink, data)
@@ -52,8 +52,8 @@ def test_a_slow_disk_stops_the_reader(plain_recipe: Path, tmp_path: Path, monkey
     monkeypatch.setattr(extraction, "watched", counted)
     monkeypatch.setattr(Sink, "write", slow)
     tamis.run(source, tmp_path / "out", recipe=plain_recipe, executor="inline")
-    assert read == 1500
-    assert 0 < max(ahead) <= 2 * BATCH_PAGES
+    assert read == 3000
+    assert 0 < max(ahead) <= extraction.TEXT_ROWS + BATCH_PAGES
 
 
 def note(shard: Shard) -> tuple[Receipt, ...]:
