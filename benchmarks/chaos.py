@@ -474,7 +474,9 @@ def bombs(chance: random.Random, pages: int, count: int) -> dict[str, object]:
         recipe, notes = root / "chaos.toml", root / "notes"
         (root / "deadly.py").write_text(DEADLY)
         os.environ["TAMIS_CHAOS_COUNT"] = str(notes)
-        given = f'[extract]\nextractor = "{root}/deadly.py:Deadly"\ndeadline_seconds = 2.0\n'
+        given = (
+            f'[extract]\nextractor = "{root}/deadly.py:Deadly"\ndeadline_seconds = 2.0\ndeadline_seconds_per_mb = 0.0\n'
+        )
         recipe.write_text(RECIPE + given)
         places = sorted(chance.sample(range(pages), count))
         told = [deed.encode() for deed in DEEDS]

@@ -44,7 +44,11 @@ class PageExtractor:
             dict(settings.options),
             fallback=settings.fallback,
             unsure_below=settings.unsure_below,
-            limits=Limits(deadline_s=settings.deadline_seconds, max_html_bytes=settings.max_html_bytes),
+            limits=Limits(
+                deadline_s=settings.deadline_seconds,
+                deadline_s_per_mb=settings.deadline_seconds_per_mb,
+                max_html_bytes=settings.max_html_bytes,
+            ),
         )
         self.version = load(settings.extractor, dict(settings.options)).version
 

@@ -36,6 +36,7 @@ class ExtractSettings:
     unsure_below: float = 0.0  # pages of less confidence go to the fallback as well
     early_exit: bool = False  # look at pages before a dear extractor does (pipeline/early.py)
     deadline_seconds: float = 10.0
+    deadline_seconds_per_mb: float = 2.0  # and so much more for each MB of a page
     max_html_bytes: int = 20 << 20
 
 
