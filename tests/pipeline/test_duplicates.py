@@ -19,12 +19,13 @@ from tamis.dedup.minhash import sign, signature_schema
 from tamis.dedup.options import DedupOptions
 from tamis.errors import InputError, OutputError
 from tamis.pipeline.arrowfiles import sifted_path, signatures_path, verdicts_path
-from tamis.pipeline.dedupplan import plan_shards
+from tamis.pipeline.dedupplan import VERDICT, plan_shards
 from tamis.pipeline.duplicates import (
     PROVENANCE,
     PROVENANCE_FILE,
     Deduplicate,
 )
+from tamis.pipeline.findings import residue
 from tamis.pipeline.manifest import NAME, Receipt
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.storage import Storage
@@ -231,6 +232,16 @@ def test_a_flipped_byte_is_named_and_only_its_maker_redone(tmp_path: Path) -> No
         for shard in steps:
             Deduplicate(options, storage)(shard)
         assert Path(storage.where(verdicts_path())).read_bytes() == wanted
+
+
+def test_documents_too_short_to_be_compared_are_counted(tmp_path: Path) -> None:
+    short = ["one two three four", "one two three four", "another short text", "", "?"]
+    docs = [doc(f"s{n}", text) for n, text in enumerate(short)] + [doc(f"l{n}", words(f"l{n}")) for n in range(7)]
+    found, facts = judge(tmp_path, {"00000-000": docs[:6], "00001-000": docs[6:]})
+    assert found.keys() == {"s1"}
+    assert facts["short"] == [5, 12]
+    [told] = residue([Receipt(VERDICT, "all", "f", (), (), facts)])
+    assert told.startswith("5 of 12 documents looked at have too few words")
 
 
 def test_a_large_cluster_is_split_again(tmp_path: Path) -> None:

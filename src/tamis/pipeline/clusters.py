@@ -48,8 +48,9 @@ def found_clusters(
     """Return the facts of the verdict step.
 
     `cluster_sizes`: [lower bound, clusters]; `largest`: [id, size, start of the text]; `languages` and `domains`:
-    [name, documents, removed], the domains being those that lose most; `alarms`: those of which more goes than
-    `options.alarm_share`. Raises OutputError where there are any and `options.on_alarm` says to stop.
+    [name, documents, removed], the domains being those that lose most; `short`: [documents of too few shingles to be
+    compared but exactly, documents]; `alarms`: those of which more goes than `options.alarm_share`. Raises OutputError
+    where there are any and `options.on_alarm` says to stop.
     """
     sizes = clusters.column("size").to_numpy()
     bins = np.searchsorted(HISTOGRAM, sizes, side="right") - 1
@@ -72,6 +73,7 @@ def found_clusters(
         "largest": _largest(shelf, clusters, column),
         "languages": rates["language"],
         "domains": rates["url"],
+        "short": _short(shelf, column, options),
         "alarms": alarms,
     }
 
@@ -100,15 +102,28 @@ def _rates(shelf: Shelf, drops: pa.Table, column: Column, name: str) -> list[lis
     """Return [value, documents, removed] by a column's value, in order of the values."""
     documents: Counter[str] = Counter()
     removed: Counter[str] = Counter()
-    units = range(shelf.first, len(shelf.places), max((len(shelf.places) - shelf.first) // COUNTED_UNITS, 1))
     with column(shelf, name) as fetch:
-        for unit in units:
+        for unit in _counted(shelf):
             gone = of_unit(drops, unit).column("row").to_numpy()
             values = fetch(pack(unit, np.arange(fetch.rows(unit))))
             names = [_domain(value) for value in values.to_pylist()] if name == "url" else values.to_pylist()
             documents.update(value for value in names if value)
             removed.update(names[row] for row in gone.tolist() if names[row])
     return [[value, documents[value], removed[value]] for value in sorted(documents)]
+
+
+def _short(shelf: Shelf, column: Column, options: DedupOptions) -> list[int]:
+    short = documents = 0
+    with column(shelf, "shingles") as fetch:
+        for unit in _counted(shelf):
+            counts = fetch(pack(unit, np.arange(fetch.rows(unit)))).to_numpy(zero_copy_only=False)
+            short, documents = short + int((counts < options.floor).sum()), documents + len(counts)
+    return [short, documents]
+
+
+def _counted(shelf: Shelf) -> range:
+    """Return the units whose documents are counted."""
+    return range(shelf.first, len(shelf.places), max((len(shelf.places) - shelf.first) // COUNTED_UNITS, 1))
 
 
 def _domain(url: str | None) -> str:

@@ -314,7 +314,9 @@ class Deduplicate:
         """Return what reads a column of the survivors, of their signatures or scores, by document number."""
         if name == self.scored:
             return Survivors(shelf.places, "rank", scores_path)
-        return Survivors(shelf.places, name, signatures_path if name in ("set", "language") else sifted_path)
+        return Survivors(
+            shelf.places, name, signatures_path if name in ("set", "language", "shingles") else sifted_path
+        )
 
 
 def _of_unit(drops: pa.Table, clusters: pa.Table, unit: int) -> pa.RecordBatch:

@@ -56,9 +56,16 @@ def removal_alarms(receipts: Sequence[Receipt]) -> list[str]:
 
 
 def residue(receipts: Sequence[Receipt]) -> list[str]:
-    """Return what an audit found, as one sentence, if there was one."""
+    """Return in sentences how many documents were too short to be compared, and what an audit found, if there was
+    one."""
     found = []
     for receipt in receipts:
+        short, documents = receipt.facts.get("short", (0, 0)) if receipt.step == VERDICT else (0, 0)
+        if short:
+            found.append(
+                f"{short:,} of {documents:,} documents looked at have too few words to resemble another: of them, only "
+                f"exact copies were removed."
+            )
         if receipt.step == AUDIT:
             table = receipt.facts["table"]
             again = sum(share for bound, share in table if bound > 1)
