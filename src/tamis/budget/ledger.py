@@ -55,16 +55,24 @@ class Ledger:
     """
 
     def __init__(self, steps: Sequence[str] = ()) -> None:
-        self._amounts: dict[Key, Amount] = {}
+        # Lists of the four measures, added to in place: a unit books each of its pages five times.
+        self._amounts: dict[Key, list[int]] = {}
         self._steps: dict[str, None] = dict.fromkeys(steps)
 
     def book(self, step: str, language: str, outcome: str, amount: Amount, reason: str = "") -> None:
         """Add an amount; `reason` is given for everything `dropped`, and for what is `kept` where a step sorts it."""
-        if outcome not in OUTCOMES or (outcome == "dropped" and not reason) or (outcome == "in" and reason):
-            raise ValueError(f"no such entry: outcome {outcome!r} with reason {reason!r}")
-        self._steps.setdefault(step)
-        key = (step, language, outcome, reason)
-        self._amounts[key] = self._amounts.get(key, Amount()) + amount
+        self._book((step, language, outcome, reason), _numbers(amount))
+
+    def _book(self, key: Key, numbers: Sequence[int]) -> None:
+        held = self._amounts.get(key)
+        if held is None:
+            step, _, outcome, reason = key
+            if outcome not in OUTCOMES or (outcome == "dropped" and not reason) or (outcome == "in" and reason):
+                raise ValueError(f"no such entry: outcome {outcome!r} with reason {reason!r}")
+            self._steps.setdefault(step)
+            held = self._amounts[key] = [0, 0, 0, 0]
+        for index, number in enumerate(numbers):
+            held[index] += number
 
     def book_batch(self, step: str, outcome: str, batch: pa.RecordBatch, *, by_reason: bool = False) -> None:
         """Add the rows of a batch by their `language` and, for drops or where asked for, `reason` columns, measured by
@@ -85,13 +93,13 @@ class Ledger:
     def merge(self, rows: Iterable[Sequence[str | int]]) -> None:
         """Add entries in the form `rows` returns them."""
         for step, language, outcome, reason, *amount in rows:
-            self.book(str(step), str(language), str(outcome), Amount(*(int(n) for n in amount)), str(reason))
+            self._book((str(step), str(language), str(outcome), str(reason)), [int(number) for number in amount])
 
     def rows(self) -> list[Row]:
         """Return every entry, by step in booking order, then language, outcome (in, kept, dropped) and reason."""
         order = {step: index for index, step in enumerate(self._steps)}
         keys = sorted(self._amounts, key=lambda key: (order[key[0]], key[1], OUTCOMES.index(key[2]), key[3]))
-        return [(*key, *_numbers(self._amounts[key])) for key in keys]
+        return [(*key, *_four(self._amounts[key])) for key in keys]
 
     @property
     def steps(self) -> list[str]:
@@ -100,14 +108,12 @@ class Ledger:
 
     def total(self, step: str, outcome: str, *, language: str | None = None, reason: str | None = None) -> Amount:
         """Return the sum over the entries that match."""
-        return sum(
-            (
-                amount
-                for (at, lang, out, why), amount in self._amounts.items()
-                if at == step and out == outcome and language in (None, lang) and reason in (None, why)
-            ),
-            Amount(),
-        )
+        found = [
+            numbers
+            for (at, lang, out, why), numbers in self._amounts.items()
+            if at == step and out == outcome and language in (None, lang) and reason in (None, why)
+        ]
+        return Amount(*map(sum, zip(*found, strict=True)))
 
     def languages(self, step: str) -> list[str]:
         """Return the languages a step has entries for, sorted."""
@@ -121,14 +127,17 @@ class Ledger:
 
     def check(self) -> None:
         """Raise BooksError unless every step balances for every language, in every measure."""
-        balances: dict[tuple[str, str], Amount] = {}
-        for (step, language, outcome, _), amount in self._amounts.items():
-            balance = balances.get((step, language), Amount())
-            balances[step, language] = balance + amount if outcome == "in" else balance - amount
+        balances: dict[tuple[str, str], list[int]] = {}
+        for (step, language, outcome, _), numbers in self._amounts.items():
+            balance = balances.setdefault((step, language), [0, 0, 0, 0])
+            sign = 1 if outcome == "in" else -1
+            for index, number in enumerate(numbers):
+                balance[index] += sign * number
         for (step, language), balance in balances.items():
-            if balance != Amount():
+            if any(balance):
                 raise BooksError(
-                    f"The ledger does not balance at step {step!r}, {language!r}: in − kept − dropped = {balance}.",
+                    f"The ledger does not balance at step {step!r}, {language!r}: "
+                    f"in − kept − dropped = {Amount(*balance)}.",
                     "This is a fault in Tamis or in a filter that edits text; nothing of this unit was committed.",
                 )
 
@@ -157,6 +166,11 @@ class Ledger:
 
 def _numbers(amount: Amount) -> tuple[int, int, int, int]:
     return amount.documents, amount.bytes, amount.chars, amount.tokens
+
+
+def _four(numbers: list[int]) -> tuple[int, int, int, int]:
+    documents, size, chars, tokens = numbers
+    return documents, size, chars, tokens
 
 
 def apportion(total: int, weights: Sequence[int]) -> list[int]:
