@@ -30,6 +30,7 @@ from tamis.tokenize.vocabulary import find_token
 
 # Pre-tokens of a block: enough that lines arrive before they are read, few enough that those stay in the first cache.
 AHEAD = 256
+MOST_BYTES = (1 << 62) - 1  # a mask that tells the compiler that a place is not negative
 
 
 @unchecked
@@ -41,7 +42,11 @@ def ask(
     for place in range(found):
         size = ends[place] - start
         if size <= SHORT_BYTES:
-            a, b = short_key(data, words, masks, start, size)
+            if start + 16 > len(data):
+                a, b = short_key(data, start, size)
+            else:  # no branches: sizes are not foreseen
+                a, b = words[start & MOST_BYTES] & masks[size, 0], words[(start & MOST_BYTES) + 8] & masks[size, 1]
+                b |= size << 56
             keys[place, 0], keys[place, 1] = a, b
             line = short_line(a, b, short)
             lines[place] = line

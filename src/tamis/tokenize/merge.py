@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tamis.tokenize.unchecked import unchecked
+from tamis.tokenize.unchecked import inlined, unchecked
 
 # Pairs are hashed with a key of two ids of this many bits; a slot is key << RANK_BITS | rank, in 63 bits.
 ID_BITS, RANK_BITS = 21, 21
@@ -30,7 +30,7 @@ Bytes = npt.NDArray[np.uint8]
 Scratch = npt.NDArray[np.int32]
 
 
-@unchecked
+@inlined
 def pair_place(wanted: int | np.int64, slots: Slots) -> int:
     """Return where the bucket starts in which the search for a pair begins."""
     mixed = np.uint64(wanted) * np.uint64(0x9E3779B97F4A7C15)
@@ -48,7 +48,7 @@ def fill_pairs(lefts: Ids32, rights: Ids32, slots: Slots) -> None:
         slots[place] = wanted | rank
 
 
-@unchecked
+@inlined
 def rank_at(wanted: int | np.int64, slots: Slots) -> int:
     """Return the rank of a pair that is written as in its slot with rank 0, NO_RANK where it does not merge.
 
@@ -77,7 +77,7 @@ def rank_of(left: int, right: int, slots: Slots) -> int:
     return rank_at((np.int64(left) << ID_BITS | np.int64(right)) << RANK_BITS, slots)
 
 
-@unchecked
+@inlined
 def least(keys: Ids32, start: int, count: int) -> int:
     """Return the least of so many keys; where the compiler does not know how many, it takes sixteen at once."""
     best, first = np.int32(NO_KEY), start & MOST

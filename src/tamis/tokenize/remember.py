@@ -14,7 +14,7 @@ import numpy as np
 
 from tamis.tokenize.merge import MAX_IDS, Ids32, Slots
 from tamis.tokenize.split import Bytes
-from tamis.tokenize.unchecked import Words, unchecked
+from tamis.tokenize.unchecked import Words, inlined, unchecked
 
 SHORT_BYTES, SHORT_IDS = 15, 6
 WIDE_BYTES, WIDE_IDS = 31, 11
@@ -40,16 +40,12 @@ def packed(data: Bytes, start: int, end: int) -> int:
 
 
 @unchecked
-def short_key(data: Bytes, words: Words, masks: Slots, at: int, size: int) -> tuple[int, int]:
+def short_key(data: Bytes, at: int, size: int) -> tuple[int, int]:
     """Return the bytes of a pre-token of at most SHORT_BYTES as two words, its size in the last byte."""
-    if at + 16 > len(data):
-        a, b = packed(data, at, at + size), packed(data, at + 8, at + size)
-    else:  # no branches: sizes are not foreseen
-        a, b = words[at] & masks[size, 0], words[at + 8] & masks[size, 1]
-    return a, b | size << 56
+    return packed(data, at, at + size), packed(data, at + 8, at + size) | size << 56
 
 
-@unchecked
+@inlined
 def short_line(a: int, b: int, short: Slots) -> int:
     """Return where the line of a short key starts; unsigned, for signed overflow is undefined to the compiler."""
     mixed = np.uint64(a) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(b) * np.uint64(0xBF58476D1CE4E5B9)
@@ -70,7 +66,7 @@ def keep_short(short: Slots, line: int, a: int, b: int, ids: Ids32, count: int) 
         short[line + 2 + half] = fields
 
 
-@unchecked
+@inlined
 def wide_key(data: Bytes, words: Words, masks: Slots, at: int, size: int) -> tuple[int, int, int, int]:
     """Return the bytes of a pre-token of at most WIDE_BYTES as four words, its size in the last byte."""
     if at + 32 > len(data):
@@ -83,7 +79,7 @@ def wide_key(data: Bytes, words: Words, masks: Slots, at: int, size: int) -> tup
     return a, b, c, d | size << 56
 
 
-@unchecked
+@inlined
 def wide_line(a: int, b: int, c: int, d: int, wide: Slots) -> int:
     """Return where the line of a wide key starts."""
     mixed = np.uint64(a) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(b) * np.uint64(0xBF58476D1CE4E5B9)
@@ -92,7 +88,7 @@ def wide_line(a: int, b: int, c: int, d: int, wide: Slots) -> int:
     return int(np.int64((mixed ^ mixed >> np.uint64(15)) & np.uint64((len(wide) >> 3) - 1))) << 3
 
 
-@unchecked
+@inlined
 def find_wide(wide: Slots, line: int, a: int, b: int, c: int, d: int) -> int:
     """Return where the line that holds this key starts, the first or its neighbour, or -1."""
     for _ in range(2):
@@ -102,7 +98,7 @@ def find_wide(wide: Slots, line: int, a: int, b: int, c: int, d: int) -> int:
     return -1
 
 
-@unchecked
+@inlined
 def give_wide(wide: Slots, line: int, out: Ids32, total: int) -> int:
     """Write the ids of a line to `out` and return how many, or only return it where `out` is empty."""
     count = wide[line + 4] & (MAX_IDS - 1)

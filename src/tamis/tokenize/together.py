@@ -23,7 +23,7 @@ from tamis.tokenize.merge import (
     rank_at,
 )
 from tamis.tokenize.split import Bytes
-from tamis.tokenize.unchecked import prefetch, unchecked
+from tamis.tokenize.unchecked import inlined, prefetch, unchecked
 
 WORDS, LETTERS = 32, 31  # merged at once, and bytes of each at most
 ROW = LETTERS + 1  # an array holds 32 places for each word, one word after another
@@ -32,7 +32,7 @@ _NOWHERE = LETTERS  # the place of a pair that is not there
 _NO_PAIR = (MAX_IDS - 1) << ID_BITS + RANK_BITS  # no vocabulary has the last id
 
 
-@unchecked
+@inlined
 def begin(data: Bytes, start: int, size: int, row: int, keys: Ids32, before: Ids32, after: Ids32, first: Ids32) -> None:
     """Lay out one pre-token, but for its ids: its places in a row, and the keys of its pairs of bytes."""
     for place in range(ROW):
@@ -43,7 +43,7 @@ def begin(data: Bytes, start: int, size: int, row: int, keys: Ids32, before: Ids
         keys[row + place] = first[pair] << 6 | place
 
 
-@unchecked
+@inlined
 def finish(ids: Ids32, after: Ids32, row: int, size: int) -> int:
     """Move the ids that are left to the front and return how many."""
     kept = place = 0

@@ -18,14 +18,18 @@ from numba.extending import intrinsic, overload
 from numpy.lib.stride_tricks import as_strided
 
 from tamis.columns import Bytes, Offsets, text_buffers
+from tamis.text.kernel import proven_kernel
 
 F = TypeVar("F", bound=Callable[..., Any])
 Words = npt.NDArray[np.int64]
 
 
-def unchecked(function: F) -> F:
-    """Compile `function` with Numba: `nogil`, disk-cached, no bounds checks; interpreted under NUMBA_DISABLE_JIT=1."""
-    return cast(F, numba.njit(nogil=True, cache=True)(function))
+unchecked = proven_kernel
+
+
+def inlined(function: F) -> F:
+    """Compile into the callers: a call would be handed each array as seven numbers, and count its users."""
+    return cast(F, numba.njit(nogil=True, inline="always")(function))
 
 
 def text_within(texts: pa.LargeStringArray) -> tuple[Offsets, Bytes]:
