@@ -89,10 +89,10 @@ class Disk:
                 raise OutputError("full", "") from full()
             return write(sink, data)
 
-        def failing_add(journal: Journal, data: bytes) -> None:
+        def failing_add(journal: Journal, data: bytes, *, durable: bool = True) -> None:
             if disk.fails("before the receipt"):
                 raise OutputError("full", "") from full()
-            add(journal, data)
+            add(journal, data, durable=durable)
 
         patch.setattr(Storage, "create", failing_create)
         patch.setattr(Sink, "write", failing_write)
