@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +13,13 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
+from tamis import tokens
 from tamis.errors import BooksError, ConfigError, ModelError
 from tamis.pipeline import stage
 from tamis.tokenize import bpe, dataset, dataset_files, load, separator, write_shard
 from tamis.tokenize.dataset import ShardWriter, recount, shard_schema
+from tamis.tokenize.definition import read
+from tamis.tokenize.encode import Encoder
 from tamis.tokenize.separate import Separator
 
 
@@ -239,3 +243,32 @@ def test_a_writer_streams(samples):
         writer.add(batch(samples.TEXTS))
     assert writer.close().documents == 3 * len(samples.TEXTS)
     assert not sink.closed
+
+
+class Fixed:
+    """An engine that gives every text the same ids."""
+
+    name = "fixed"
+
+    def __init__(self, ids):
+        self.ids = np.array(ids, np.uint32)
+
+    def count(self, texts):
+        return np.full(len(texts), len(self.ids), np.int64)
+
+    def encode(self, texts):
+        return self.count(texts), np.tile(self.ids, len(texts))
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536, 262_144])
+def test_the_greatest_ids_come_back_from_a_shard(samples, tmp_path, size):
+    encoder = Encoder(read(Path(samples.saved(samples.byte_level(size), tmp_path / "tokenizer.json"))))
+    ids = [number for number in (0, 65_534, 65_535, 65_536, size - 1) if number < size]
+    encoder._engine = encoder._reference = Fixed(ids)
+    with (tmp_path / "00000.arrow").open("wb") as sink:
+        summary = write_shard(sink, iter([batch(["a", "b", "c"])]), encoder, "none")
+    for name, content in dataset_files("und", [("00000.arrow", summary)], encoder).items():
+        (tmp_path / name).write_bytes(content)
+    for document in tokens.open(tmp_path):
+        assert document.input_ids.tolist() == ids
+        assert encoder.decode(document.input_ids.tolist()) == encoder.decode(ids)
