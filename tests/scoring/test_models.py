@@ -19,7 +19,7 @@ pytest.importorskip("transformers", reason="neural scorers need transformers")
 from tamis.errors import ConfigError, ModelError, UnknownNameError  # noqa: E402
 from tamis.scoring import ScoringOptions, load  # noqa: E402
 from tamis.scoring.examples import gather  # noqa: E402
-from tamis.scoring.scorer import inspect  # noqa: E402
+from tamis.scoring.found import inspect  # noqa: E402
 from tamis.scoring.training import Training, train  # noqa: E402
 
 Zoo = Callable[[str], Path]

@@ -11,7 +11,7 @@ from tamis.errors import ConfigError
 from tamis.pipeline import placement
 from tamis.pipeline.executor import InlineExecutor
 from tamis.scoring import ScoringOptions, device
-from tamis.scoring.scorer import Found
+from tamis.scoring.found import Found
 
 
 class Cluster(InlineExecutor):

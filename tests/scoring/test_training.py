@@ -20,7 +20,7 @@ from tamis.scoring import ScoringOptions, load
 from tamis.scoring.evaluation import auc, calibration, measures, platt
 from tamis.scoring.examples import gather, read
 from tamis.scoring.fasttext_train import Fit
-from tamis.scoring.scorer import inspect
+from tamis.scoring.found import inspect
 from tamis.scoring.training import Training, train
 
 GOOD_WORDS = "the river runs into a wide sea where people lived for many years and wrote about it नदी 河流"

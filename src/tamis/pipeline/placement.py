@@ -17,8 +17,8 @@ from tamis.errors import ConfigError, MissingExtraError
 from tamis.pipeline.executor import Executor, InlineExecutor
 from tamis.pipeline.local import LocalExecutor
 from tamis.scoring.device import choose, cuda_devices, places
+from tamis.scoring.found import inspect
 from tamis.scoring.options import ScoringOptions
-from tamis.scoring.scorer import inspect
 
 # The share of a GPU that a process needs to sign: it has threads enough to keep one busy.
 SIGNING_GPUS = 1.0

@@ -30,8 +30,9 @@ from tamis.pipeline.shard import Shard
 from tamis.pipeline.step import Step
 from tamis.pipeline.storage import Storage
 from tamis.pipeline.verified import opened
+from tamis.scoring.found import inspect
 from tamis.scoring.options import ScoringOptions
-from tamis.scoring.scorer import Scorer, inspect
+from tamis.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
     from tamis.dedup.options import DedupOptions

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tamis.scoring.options import ScoringOptions
-    from tamis.scoring.scorer import Scored, Scorer, load
+    from tamis.scoring.scored import Scored
+    from tamis.scoring.scorer import Scorer, load
 
 _HOMES = {
-    "Scored": "tamis.scoring.scorer",
+    "Scored": "tamis.scoring.scored",
     "Scorer": "tamis.scoring.scorer",
     "ScoringOptions": "tamis.scoring.options",
     "load": "tamis.scoring.scorer",

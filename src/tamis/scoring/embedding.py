@@ -9,9 +9,9 @@ from tamis.errors import ModelError
 from tamis.scoring import heads
 from tamis.scoring.body import Batch, Body, pretrained
 from tamis.scoring.device import torch_module
+from tamis.scoring.found import read_card
 from tamis.scoring.net import number_type, padding
 from tamis.scoring.options import ScoringOptions
-from tamis.scoring.scorer import read_card
 from tamis.scoring.texts import Vocabulary
 
 ENCODER = "encoder"

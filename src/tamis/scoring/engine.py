@@ -25,7 +25,7 @@ from tamis.scoring.body import Batch, batch
 from tamis.scoring.device import download, torch_module
 from tamis.scoring.net import WINDOW, Net, Reader
 from tamis.scoring.options import ScoringOptions
-from tamis.scoring.scorer import Scored
+from tamis.scoring.scored import Scored
 from tamis.scoring.texts import Ids, Vocabulary
 
 T = TypeVar("T")

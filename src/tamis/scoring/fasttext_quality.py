@@ -16,7 +16,7 @@ from tamis.columns import text_buffers
 from tamis.errors import ConfigError, unknown
 from tamis.scoring import fasttext_walk as walk
 from tamis.scoring.fasttext_file import END, FastText, read
-from tamis.scoring.scorer import Scored
+from tamis.scoring.scored import Scored
 
 MODEL = "model.bin"
 # The label a trained folder scores by.

@@ -17,8 +17,9 @@ from tamis.scoring import evaluation, fasttext_train, head_train
 from tamis.scoring.embedding import ENCODER
 from tamis.scoring.examples import Examples
 from tamis.scoring.fasttext_quality import MODEL
+from tamis.scoring.found import CARD, checksum
 from tamis.scoring.options import ScoringOptions
-from tamis.scoring.scorer import CARD, checksum, load
+from tamis.scoring.scorer import load
 
 # What of an encoder's folder is copied: enough to run it, wherever the trained folder goes.
 _ENCODER_FILES = ("config.json", "tokenizer.json", "*.safetensors", "*.safetensors.index.json")
