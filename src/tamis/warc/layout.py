@@ -106,8 +106,8 @@ def _read(found: re.Match[bytes], layout: _Layout, offset: int) -> tuple[Frame, 
     frame = Frame(
         offset,
         layout.type,
-        header.bare_url(None if url is None else _text(url)),
-        None if date is None else _text(date),
+        header.bare_url(None if url is None else url.strip().decode("utf-8", "replace")),
+        None if date is None else date.strip().decode("utf-8", "replace"),
         layout.http,
         "" if cut is None else _text(cut),
     )

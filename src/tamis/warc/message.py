@@ -24,7 +24,7 @@ def to_record(frame: Frame, max_payload: int) -> Record:
     if frame.problem:
         return _record(frame, problem=frame.problem, detail=frame.detail)
     if frame.http and frame.type in _HTTP_TYPES:
-        return _http_record(frame, max_payload)
+        return _finish(frame, _split(frame)[1]) if frame.type == "request" else _http_record(frame, max_payload)
     if len(frame.block) > max_payload:
         return _record(frame, problem="too_large", detail=f"block of {len(frame.block)} bytes")
     return _finish(frame, frame.block)
@@ -32,8 +32,6 @@ def to_record(frame: Frame, max_payload: int) -> Record:
 
 def _http_record(frame: Frame, max_payload: int) -> Record:
     head, body = _split(frame)
-    if frame.type == "request":
-        return _finish(frame, body)
     status = _status(head)
     if frame.type == "response" and status is None:
         return _record(frame, problem="http_header", detail="no HTTP status line")

@@ -48,6 +48,7 @@ def frames(
     file ends. It is accepted when its checksum and size hold and it ends exactly there.
     """
     stream.seek(start)
+    end, largest = bounds.end, bounds.block
     data, base, at = b"", start, 0
     while True:
         # Doubled while a member does not fit, so that looking for its end costs no more than reading it.
@@ -55,11 +56,11 @@ def frames(
         data, base, at = data[at:] + more, base + at, 0
         view = memoryview(data)
         for edge in _edges(data, not more):
-            if base + at >= bounds.end:
+            if base + at >= end:
                 return base + at
             mark = data[edge - 4 : edge]
             size, length = int.from_bytes(mark, "little"), edge - at
-            if length < _SHORTEST or not 0 < size <= bounds.block or size > _MOST * length:
+            if length < _SHORTEST or not 0 < size <= largest or size > _MOST * length:
                 continue  # not the end of this member: the number came by chance
             whole = _inflated(view[at:edge], size, inflate)
             # The trailer is verified where the data ends, and what follows it is not looked at. Had the member ended
