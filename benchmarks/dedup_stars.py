@@ -31,10 +31,11 @@ from tamis.pipeline import rounds
 from tamis.pipeline.arrowfiles import path_of, write_file
 from tamis.pipeline.dedupplan import CLUSTER, EXACT, PAIR, plan_shards
 from tamis.pipeline.duplicates import Deduplicate
-from tamis.pipeline.executor import Work, load
+from tamis.pipeline.executor import load
 from tamis.pipeline.manifest import Manifest, Receipt
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.storage import Storage
+from tamis.pipeline.work import Work
 from tamis.recipe import size
 
 OPTIONS = DedupOptions(scope="global")

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tamis.pipeline.executor import Executor, available_cpus
+from tamis.pipeline.executor import available_cpus
 from tamis.pipeline.executor import load as load_executor
+from tamis.pipeline.work import Executor
 from tamis.recipe import Recipe, load
 
 if TYPE_CHECKING:

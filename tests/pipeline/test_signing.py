@@ -14,11 +14,12 @@ import pytest
 import tamis
 from tamis.errors import ConfigError
 from tamis.pipeline import stage
-from tamis.pipeline.executor import InlineExecutor, Work
+from tamis.pipeline.executor import InlineExecutor
 from tamis.pipeline.local import LocalExecutor
 from tamis.pipeline.manifest import NAME, Manifest, Receipt
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.storage import Storage
+from tamis.pipeline.work import Work
 
 RECIPE = 'name = "signing"\n[dedup]\nkeep_sets = true\n'
 

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tamis.errors import ConfigError, InputError
-from tamis.warc.index import POINTER, Pointer, Query, is_index, pointers, select, spans
+from tamis.warc.index import Pointer, Query, pointers, select, spans
 from tamis.warc.manifest import LocalFiles, Source, located, resolve, route, split
+from tamis.warc.pointer import POINTER, is_index
 from tamis.warc.ranges import coalesce, read
 
 ROWS = [

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 from tamis.errors import unknown
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.retries import ATTEMPTS as ATTEMPTS
 from tamis.pipeline.shard import Shard
-
-# A unit may finish more than one step at once (extract and sift are fused), hence several receipts.
-Work = Callable[[Shard], tuple[Receipt, ...]]
+from tamis.pipeline.work import Executor, Work
 
 EXECUTORS = ("inline", "local", "ray")
-
-
-class Executor(Protocol):
-    """Runs work over shards and yields receipts as they come, in any order.
-
-    An exception raised by the work is raised here; a worker that dies is replaced and its unit tried again as
-    `retries` has it: at last WorkerError is raised, or the record that ends workers is set aside.
-    """
-
-    def run(self, work: Work, shards: Iterable[Shard]) -> Iterator[tuple[Receipt, ...]]:
-        """Yield the receipts of each shard."""
-        ...
-
-    def close(self) -> None:
-        """Let go of workers."""
-        ...
 
 
 class InlineExecutor:

@@ -18,11 +18,11 @@ from typing import Any
 import cloudpickle
 
 from tamis.errors import WorkerError
-from tamis.pipeline.executor import Work
 from tamis.pipeline.guard import ENDINGS
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.retries import PATIENCE_S, Attempt, Retries, say_waiting
 from tamis.pipeline.shard import Shard
+from tamis.pipeline.work import Work
 
 
 @dataclass(slots=True)

@@ -14,8 +14,9 @@ from typing import Protocol, runtime_checkable
 
 from tamis.dedup.options import DedupOptions
 from tamis.errors import ConfigError, MissingExtraError
-from tamis.pipeline.executor import Executor, InlineExecutor
+from tamis.pipeline.executor import InlineExecutor
 from tamis.pipeline.local import LocalExecutor
+from tamis.pipeline.work import Executor
 from tamis.scoring.device import choose, cuda_devices, places
 from tamis.scoring.found import inspect
 from tamis.scoring.options import ScoringOptions

@@ -15,11 +15,11 @@ from typing import Any
 import cloudpickle
 
 from tamis.errors import MissingExtraError
-from tamis.pipeline.executor import Work
 from tamis.pipeline.local import receipts
 from tamis.pipeline.manifest import Receipt
 from tamis.pipeline.retries import PATIENCE_S, Attempt, Retries, say_waiting
 from tamis.pipeline.shard import Shard
+from tamis.pipeline.work import Work
 from tamis.pipeline.worker import runner
 
 try:

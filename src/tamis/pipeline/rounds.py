@@ -22,13 +22,13 @@ from tamis.dedup.external import bucket_edges
 from tamis.dedup.stars import EDGE, Edges, Tally, descending, large_stars, parted_edges, small_stars, turned
 from tamis.pipeline.arrowfiles import batches_of, path_of, table_of
 from tamis.pipeline.dedupplan import EXACT, PAIR
-from tamis.pipeline.executor import Work
 from tamis.pipeline.manifest import Manifest, Receipt
 from tamis.pipeline.partfiles import read_parts, write_parts
 from tamis.pipeline.scratch import scratch_folder
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.step import digest
 from tamis.pipeline.storage import Storage
+from tamis.pipeline.work import Work
 
 STAR = "star"
 

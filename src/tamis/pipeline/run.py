@@ -19,7 +19,6 @@ from tamis.pipeline.curate import EXTRACT, SIFT, Curate
 from tamis.pipeline.dedupplan import CLUSTER, PAIR
 from tamis.pipeline.documents import DOCUMENTS, Finish
 from tamis.pipeline.duplicates import Deduplicate
-from tamis.pipeline.executor import Executor, Work
 from tamis.pipeline.findings import AUDIT, Audit, raised
 from tamis.pipeline.gatekeeper import Gatekeeper, reachable
 from tamis.pipeline.healing import healed
@@ -34,6 +33,7 @@ from tamis.pipeline.settings import Settings
 from tamis.pipeline.shard import Shard
 from tamis.pipeline.spans import repair
 from tamis.pipeline.storage import PART, InputFiles, Storage
+from tamis.pipeline.work import Executor, Work
 from tamis.warc.gate import LocalGate
 from tamis.warc.manifest import Source, resolve, route
 

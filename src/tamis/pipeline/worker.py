@@ -12,10 +12,10 @@ from typing import cast
 
 import cloudpickle
 
-from tamis.pipeline.executor import Work
 from tamis.pipeline.guard import Guard, start
 from tamis.pipeline.local import portable
 from tamis.pipeline.shard import Shard
+from tamis.pipeline.work import Work
 
 # A worker loads a quarter of a million objects that stay: with Python's thresholds (700, 10, 10) it walks all of them
 # five times while it loads, 0.4 s of CPU. Cycles are still found, only later.

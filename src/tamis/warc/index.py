@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 
 from tamis.errors import InputError
 from tamis.warc.manifest import Files, Source
+from tamis.warc.pointer import POINTER
 
-# What points at a record, and what a selection keeps beside it where the index has it.
-POINTER = ("warc_filename", "warc_record_offset", "warc_record_length")
+# What a selection keeps beside what points at a record, where the index has it.
 KEPT = ("url", "fetch_status", "content_mime_detected", "content_languages")
 _HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>[^/?#:]+)"
 
@@ -67,11 +67,6 @@ class Query:
         hosts = pc.utf8_lower(pc.struct_field(pc.extract_regex(urls, _HOST), "host"))
         one = "|".join(re.escape(domain.lower().strip(".")) for domain in self.domains)
         return pc.match_substring_regex(hosts, rf"(^|\.)({one})\.?$")
-
-
-def is_index(schema: pa.Schema) -> bool:
-    """Return whether a table points at records."""
-    return all(name in schema.names for name in POINTER)
 
 
 def select(sources: Iterable[Source], query: Query, files: Files) -> pa.Table:

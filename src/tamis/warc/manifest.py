@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tamis.errors import InputError, unknown
+from tamis.warc.pointer import is_index
 from tamis.warc.sniff import NO_WARC, kind_of
 
 COMMON_CRAWL = "https://data.commoncrawl.org/"
@@ -220,8 +221,6 @@ def _single(uri: str, files: Files) -> Kind | None:
 
 def _table_kind(uri: str, files: Files) -> Kind:
     """Return whether a Parquet file holds texts, or points at records of a crawl."""
-    from tamis.warc.index import is_index
-
     try:
         with files.open(uri) as stream:
             return "ranges" if is_index(pq.read_schema(stream)) else "parquet"
