@@ -93,7 +93,7 @@ def conclude(report: Report) -> None:
     if not report.complete:
         shown = "; ".join(f"{source.name}: {source.problem}" for source in report.problems[:5])
         raise IncompleteError(
-            f"{len(report.problems)} of the inputs could not be read: {shown}.",
+            f"{len(report.problems)} of the inputs could not be read, or not to their end: {shown}.",
             "The others are done. Mend the inputs and run the same command again: only they are read.",
         )
 
