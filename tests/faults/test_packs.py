@@ -101,7 +101,7 @@ import pyarrow as pa
 from tamis.filters import signal
 
 @signal
-def harmless(text):
+def free_of_poison(text):
     """One for every text, if it lives."""
     if any("the poison" in each for each in text.to_pylist()):
         os._exit(0)
@@ -113,7 +113,7 @@ def test_poison_in_one_file_of_a_pack_is_found(rows: list[str], recipe: Path, tm
     many = tiny(tmp_path / "in", rows)
     (many / "0100.jsonl").write_text(json.dumps({"id": "bad", "text": "the poison " * 9}) + "\n" + rows[201])
     (tmp_path / "poison.py").write_text(POISON)
-    recipe.write_text('import = ["poison.py"]\n[[filters]]\nkeep = "harmless"\nat_least = 0\n' + RECIPE)
+    recipe.write_text('import = ["poison.py"]\n[[filters]]\nkeep = "free_of_poison"\nat_least = 0\n' + RECIPE)
     text = recipe.read_text().replace('name = "packs"\n', "")
     recipe.write_text('name = "packs"\n' + text)
     tamis.run(many, tmp_path / "out", recipe=recipe, executor="local", workers=1)
