@@ -67,7 +67,7 @@ def row(name: str, figures: dict[str, float], base: float | None) -> str:
     ratio = f"{speed / base:8.1f}×" if base else "        –"
     per_cpu = figures["pages"] / figures["cpu"]
     return (
-        f"{name:34}{figures['pages']:7.0f}{figures['kept']:7.0f}{figures['seconds']:9.1f}{speed:10.1f}{per_cpu:12.1f}"
+        f"{name:42}{figures['pages']:7.0f}{figures['kept']:7.0f}{figures['seconds']:9.1f}{speed:10.1f}{per_cpu:12.1f}"
         f"{ratio}{figures['peak_mb']:9.0f} MB"
     )
 
@@ -95,7 +95,7 @@ def main() -> None:
         if options.pages:
             warc = cut(warc, options.pages, folder / "cut.warc.gz")
         small = str(cut(warc, WARM_PAGES, folder / "warm.warc.gz"))
-        print(f"{'':34}{'pages':>7}{'kept':>7}{'seconds':>9}{'pages/s':>10}{'pages/CPU-s':>12}{'ratio':>9}{'peak':>12}")
+        print(f"{'':42}{'pages':>7}{'kept':>7}{'seconds':>9}{'pages/s':>10}{'pages/CPU-s':>12}{'ratio':>9}{'peak':>12}")
         peer = run("datatrove_chain.py", str(warc), str(folder / "datatrove"), str(model), small, core=options.core)
         base = peer["pages"] / peer["seconds"]
         print(row("datatrove FineWeb chain", peer, None), flush=True)

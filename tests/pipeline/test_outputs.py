@@ -76,6 +76,30 @@ def test_schemas_are_the_same_across_shards_and_have_no_32_bit_offsets(output: P
             assert not pa.types.is_list(field.type), field
 
 
+def test_schemas_are_the_same_after_resuming_and_where_the_first_thousand_documents_have_no_metadata(
+    tmp_path: Path,
+) -> None:
+    crawl, output = tmp_path / "in", tmp_path / "out"
+    crawl.mkdir()
+    bare = [{"id": f"a{number}", "text": f"Number {number} of the plain ones."} for number in range(1100)]
+    told = {"url": "https://one.example/a", "date": "2026-02-03"}
+    full = [{"id": f"b{number}", "text": f"Number {number} of the others."} | told for number in range(50)]
+    recipe = tmp_path / "all.toml"
+    recipe.write_text('name = "all"\n[tokenize]\nshard_tokens = 3000\n')
+    for name, rows in (("a", bare), ("b", full)):
+        (crawl / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+        tamis.run(crawl, output, recipe=recipe, executor="inline")
+    documents = sorted((output / "documents").iterdir())
+    assert len(documents) == 2
+    tables = [pq.read_table(path) for path in documents]
+    assert tables[0]["url"].null_count == tables[0].num_rows > 1000
+    assert tables[1]["url"].null_count == 0 < tables[1].num_rows
+    assert tables[0].schema.equals(tables[1].schema, check_metadata=True)
+    written = [pa.ipc.open_file(str(path)).schema for path in shards(output)]
+    assert len(written) > 1
+    assert all(schema.equals(written[0]) for schema in written)
+
+
 def test_shards_are_near_their_size(output: Path) -> None:
     for folder in sorted((output / "tokens").iterdir()):
         sizes = [
