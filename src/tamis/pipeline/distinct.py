@@ -8,15 +8,14 @@ from contextlib import ExitStack
 import pyarrow as pa
 
 from tamis.budget.ledger import Ledger
-from tamis.dedup.minhash import signature_schema
 from tamis.dedup.options import DedupOptions
-from tamis.pipeline.arrowfiles import WORK_FILE, sifted_path, signatures_path, verdicts_path
+from tamis.pipeline.arrowfiles import WORK_FILE, sifted_path, verdicts_path
 from tamis.pipeline.dedupplan import plan_shards
 from tamis.pipeline.documents import DOCUMENTS, Finish
 from tamis.pipeline.drops import Drops
 from tamis.pipeline.duplicates import Deduplicate
 from tamis.pipeline.shard import Shard
-from tamis.pipeline.signing import signer
+from tamis.pipeline.signing import Signatures, signer
 from tamis.pipeline.storage import Storage
 
 UNIT = "00000-000"
@@ -43,19 +42,14 @@ def store(batches: Iterable[pa.RecordBatch], storage: Storage, options: DedupOpt
     rows = 0
     with ExitStack() as stack:
         sign = stack.enter_context(signer(device))
-        writers: list[pa.RecordBatchFileWriter] = []
+        signatures: Signatures | None = None
         for batch in batches:
-            signed = sign(batch.column("text"), options)
-            signed = pa.RecordBatch.from_arrays(
-                [batch.column("language"), *signed.columns],
-                schema=pa.schema([pa.field("language", pa.large_string()), *signature_schema(options)]),
-            )
-            for path, part in ((sifted_path(UNIT), batch), (signatures_path(UNIT), signed)):
-                if len(writers) < 2:
-                    sink = stack.enter_context(storage.create(path))
-                    writers.append(stack.enter_context(pa.ipc.new_file(sink, part.schema, options=WORK_FILE)))
-            writers[0].write_batch(batch)
-            writers[1].write_batch(signed)
+            if signatures is None:
+                sink = stack.enter_context(storage.create(sifted_path(UNIT)))
+                writer = stack.enter_context(pa.ipc.new_file(sink, batch.schema, options=WORK_FILE))
+                signatures = Signatures(stack, storage, UNIT, options, sign)
+            writer.write_batch(batch)
+            signatures.add(batch)
             rows += batch.num_rows
     return rows
 
