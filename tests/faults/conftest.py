@@ -1,16 +1,21 @@
-"""A server that fails as Common Crawl's does, and says when it was asked for what."""
+"""A server that fails as Common Crawl's does, and says when it was asked for what; a run whose memory is watched."""
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tamis.pipeline.guard import held
 
 SLOW_DOWN = b'<?xml version="1.0"?><Error><Code>SlowDown</Code></Error>'
 
@@ -90,3 +95,29 @@ def fakecc() -> Iterator[Any]:
     yield start
     for server in started:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def watched_run() -> Callable[..., tuple[int, int]]:
+    """A function that does `tamis run` with these arguments, and returns its exit code and the most bytes that it and
+    its children held at once."""
+
+    def run(*arguments: str) -> tuple[int, int]:
+        line = [sys.executable, "-m", "tamis", "run", *arguments]
+        env = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
+        most = 0
+
+        def look() -> None:
+            nonlocal most
+            while process.poll() is None:
+                most = max(most, held(process.pid))
+                time.sleep(0.05)
+
+        watcher = threading.Thread(target=look)
+        watcher.start()
+        code = process.wait()
+        watcher.join()
+        return code, most
+
+    return run

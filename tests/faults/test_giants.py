@@ -4,44 +4,31 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tamis.pipeline.guard import held
-
 MB = 1_000_000
 WORDS = "the sieve lets fall what is fine and keeps the coarse flour for the mill "
 
+Run = Callable[..., tuple[int, int]]
 
-def run(folder: Path, *more: str) -> tuple[int, int]:
-    """Return the exit code of a run over a folder's `in`, and the most MB that it held at once."""
-    recipe = folder / "giants.toml"
-    recipe.write_text('name = "giants"\n[extract]\nextractor = "trafilatura"\ndeadline_seconds = 2.0\n')
-    line = [sys.executable, "-m", "tamis", "run", str(folder / "in"), str(folder / "out"), "--recipe", str(recipe)]
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    process = subprocess.Popen([*line, "--workers", "1", *more], stdout=subprocess.DEVNULL, env=env)
-    most = 0
 
-    def look() -> None:
-        nonlocal most
-        while process.poll() is None:
-            most = max(most, held(process.pid))
-            time.sleep(0.05)
+@pytest.fixture
+def run(watched_run: Run) -> Run:
+    """A function that returns the exit code of a run over a folder's `in`, and the most MB that it held at once."""
 
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    code = process.wait()
-    watcher.join()
-    return code, most // MB
+    def over(folder: Path, *more: str) -> tuple[int, int]:
+        recipe = folder / "giants.toml"
+        recipe.write_text('name = "giants"\n[extract]\nextractor = "trafilatura"\ndeadline_seconds = 2.0\n')
+        given = (str(folder / "in"), str(folder / "out"), "--recipe", str(recipe), "--workers", "1")
+        code, most = watched_run(*given, *more)
+        return code, most // MB
+
+    return over
 
 
 def fates(output: Path) -> Iterator[tuple[str, str]]:
@@ -57,7 +44,7 @@ def ordinary(count: int) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "size"), [("jsonl", 270), ("txt", 100), ("parquet", 100)])
-def test_one_giant_document_breaks_nothing(kind: str, size: int, tmp_path: Path) -> None:
+def test_one_giant_document_breaks_nothing(run: Run, kind: str, size: int, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     text = WORDS * (size * MB // len(WORDS))
     path = tmp_path / "in" / f"a.{kind}"
@@ -82,7 +69,7 @@ def page(number: int, body: bytes) -> bytes:
 
 
 @pytest.mark.slow
-def test_giant_pages_cost_the_worker_little(tmp_path: Path) -> None:
+def test_giant_pages_cost_the_worker_little(run: Run, tmp_path: Path) -> None:
     good = [page(number, f"<html><p>{number} {WORDS * 5}</p>".encode()) for number in range(40)]
     bombs = [
         page(100, b"<html><p>" + b"word " * (40 * MB)),

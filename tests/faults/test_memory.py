@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import threading
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,7 +50,7 @@ def test_what_is_held_counts_children_and_not_mapped_files(tmp_path: Path) -> No
     assert held(process.pid) == 0
 
 
-def peak(size: int, folder: Path) -> tuple[int, int]:
+def peak(watched_run: Callable[..., tuple[int, int]], size: int, folder: Path) -> tuple[int, int]:
     """Return the exit code, and the most MiB that a run over `size` bytes of text held at once."""
     source, recipe = folder / f"{size}.jsonl", folder / "memory.toml"
     recipe.write_text('name = "memory"\n[read]\nunit_bytes = 1_000_000\n[dedup]\nbands = 2\nrows_per_band = 4\n')
@@ -62,29 +60,16 @@ def peak(size: int, folder: Path) -> tuple[int, int]:
             text = " ".join(f"w{(number * 31 + place * place) % 9973}" for place in range(300))
             file.write(json.dumps({"id": f"{number}", "text": text}) + "\n")
             number += 1
-    command = [sys.executable, "-m", "tamis", "run", str(source), str(folder / f"out-{size}")]
-    command += ["--recipe", str(recipe), "--memory", "2GB", "--workers", "1"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ.copy())
-    most = 0
-
-    def look() -> None:
-        nonlocal most
-        while process.poll() is None:
-            most = max(most, held(process.pid))
-            time.sleep(0.05)
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    code = process.wait()
-    watcher.join()
+    given = (str(source), str(folder / f"out-{size}"), "--recipe", str(recipe))
+    code, most = watched_run(*given, "--memory", "2GB", "--workers", "1")
     return code, most >> 20
 
 
 @pytest.mark.slow
-def test_ten_times_the_input_takes_no_more_memory(tmp_path: Path) -> None:
-    code, small = peak(2_000_000, tmp_path)
+def test_ten_times_the_input_takes_no_more_memory(watched_run: Callable[..., tuple[int, int]], tmp_path: Path) -> None:
+    code, small = peak(watched_run, 2_000_000, tmp_path)
     assert code == 0
-    code, large = peak(20_000_000, tmp_path)
+    code, large = peak(watched_run, 20_000_000, tmp_path)
     assert code == 0
     assert large < 2048
     assert large <= small * 1.15 + 40  # allocators warm up over the first batches
