@@ -81,8 +81,3 @@ def plain(bound: Bound) -> float | dict[str, float]:
     if not isinstance(bound, PerLanguage):
         return float(bound)
     return {"default": bound.default} | {code: bound.overrides[code] for code in sorted(bound.overrides)}
-
-
-def is_open(bound: Bound) -> bool:
-    """Return whether the bound binds no language at all."""
-    return not isinstance(bound, PerLanguage) and math.isnan(bound)

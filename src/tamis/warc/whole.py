@@ -12,9 +12,10 @@ from tamis.warc import message
 from tamis.warc.exact import Bounds
 from tamis.warc.layout import Layouts
 from tamis.warc.record import Frame
+from tamis.warc.repair import GZIP_MAGIC
 
 # The start of a gzip header; the upper three flag bits are reserved.
-_MAGIC = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]")
+_MAGIC = re.compile(re.escape(GZIP_MAGIC) + rb"[\x00-\x1f]")
 _BUFFER = 1 << 20
 # Members that are larger compressed are rare, and not worth holding twice.
 _WIDEST = 8 << 20
