@@ -19,8 +19,8 @@ def check(raw: bytes) -> None:
     from tamis.extract.native import layout
     from tamis.extract.native.blocks import scan_page
     from tamis.extract.native.describe import describe_page, feature_matrix
-    from tamis.extract.native.extractor import join_chosen
     from tamis.extract.native.head import article_body, read_statements
+    from tamis.extract.native.kept import join_chosen
     from tamis.extract.native.model import load_model
     from tamis.extract.native.words import PADDING
     from tamis.extract.normal import normal_form

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,17 @@ from tamis.errors import ModelError
 from tamis.extract import load
 from tamis.extract.native.blocks import scan_page
 from tamis.extract.native.corpus import Lesson, read_lessons
+from tamis.extract.native.cut import keep_blocks
+from tamis.extract.native.describe import describe_page, feature_matrix
 from tamis.extract.native.evaluate import score, split_tokens
-from tamis.extract.native.extractor import Native, extract_bytes, join_chosen
+from tamis.extract.native.extractor import Native, extract_bytes
+from tamis.extract.native.features import FEATURES
 from tamis.extract.native.head import read_statements
+from tamis.extract.native.kept import join_chosen, keep_text
 from tamis.extract.native.model import MODEL, load_model
+from tamis.extract.native.room import kept_room
+from tamis.extract.native.smooth import SECOND_FEATURES, smooth
+from tamis.extract.native.trees import to_chances
 
 MINIWEB = Path(__file__).resolve().parents[3] / "examples/miniweb/pages"
 PARAGRAPH = "<p>The one paragraph of this page, which is long enough to be taken for what it is: its text.</p>"
@@ -28,6 +36,32 @@ PARAGRAPH = "<p>The one paragraph of this page, which is long enough to be taken
 def read(page: str, *, markdown: bool = False) -> str:
     scanned = scan_page(page.encode())
     return join_chosen(scanned, np.ones(len(scanned.blocks), np.uint8), markdown)
+
+
+def step_by_step(raw: bytes, recall: float, markdown: bool, stages: int) -> tuple[str, float]:
+    """What the one kernel does, from the parts that training uses."""
+    page, model = scan_page(raw), load_model()
+    if not len(page.blocks):
+        return "", 0.0
+    described = describe_page(page)
+    matrix = feature_matrix(described, model.tokens, SECOND_FEATURES)
+    chances = np.empty(len(matrix), np.float32)
+    to_chances(model.stages[0].log_odds(matrix), chances)
+    if stages > 1:
+        smooth(page.elements, page.blocks, described.shares, described.units, chances, matrix, FEATURES)
+        to_chances(model.stages[1].log_odds(matrix), chances)
+    chosen, score = keep_blocks(chances, described.units, recall, described.article)
+    return join_chosen(page, chosen, markdown), score
+
+
+@pytest.mark.parametrize("stages", [1, 2])
+@pytest.mark.parametrize(("recall", "markdown"), [(0.4, False), (1.0, True), (2.0, False)])
+def test_one_kernel_does_what_its_parts_do(recall: float, markdown: bool, stages: int) -> None:
+    model = replace(load_model(), stages=load_model().stages[:stages])
+    pages = [path.read_bytes() for path in sorted(MINIWEB.rglob("*.html"))[::5]]
+    for raw in (b"", b"<p>", b"no tags at all", b'<meta property="og:type" content="article"><p>x<p>y', *pages):
+        kept = keep_text(scan_page(raw, kept_room()), model, recall, markdown)
+        assert (kept.text, kept.score) == step_by_step(raw, recall, markdown, stages)
 
 
 @pytest.mark.parametrize(

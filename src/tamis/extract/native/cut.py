@@ -29,11 +29,17 @@ def keep_blocks(chances: Floats, units: Floats, recall: float, article: bool) ->
     `chances` and `units` per block, float32; `recall` as in `choose`; `article` whether the page says it is one.
     """
     chosen = np.empty(len(chances), np.uint8)
+    return chosen, cut(chances, units, float(recall), article, chosen)
+
+
+@kernel
+def cut(chances: Any, units: Any, recall: Any, article: Any, chosen: Any) -> Any:
+    """Mark in `chosen` (blocks,) uint8 what to keep; return the expected F-score of the page."""
     milder = max(recall, 1.0)
-    score = choose(chances, units, float(recall), _LEAST_OF_BEST / milder, chosen)
+    score = choose(chances, units, recall, _LEAST_OF_BEST / milder, chosen)
     if article:
         tighten(chances, units, _LEAST_IN_ARTICLE / milder, _LITTLE, chosen)
-    return chosen, score
+    return score
 
 
 @kernel

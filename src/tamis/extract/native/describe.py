@@ -17,7 +17,7 @@ from tamis.text.kernel import kernel
 from tamis.text.unicode import table
 
 Floats = npt.NDArray[np.float32]
-_HEADS = 4
+HEADS = 4
 _ARTICLE = names.name_hash("article")
 
 
@@ -62,7 +62,7 @@ def token_weights(tokens: Ints, weights: Floats) -> TokenWeights:
 def describe_page(page: Page) -> Described:
     """Return a page's blocks measured."""
     count, room = len(page.blocks), page.room
-    heads, facts = np.empty((_HEADS, 3), np.int64), np.zeros(3, np.int64)
+    heads, facts = np.empty((HEADS, 3), np.int64), np.zeros(3, np.int64)
     heads = heads[: read_facts(page.source, page.events, names.names().roles, heads, facts)]
     found = room.table("measures", np.int64, count, measures.MEASURE_COLUMNS)
     units = room.table("units", np.float32, count)

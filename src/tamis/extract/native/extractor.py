@@ -6,16 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
 from tamis.extract.extractor import Extracted
-from tamis.extract.native.assemble import MOST_ADDED, is_normal, join_blocks
-from tamis.extract.native.blocks import Page, scan_page
-from tamis.extract.native.containers import UNITS
-from tamis.extract.native.cut import DEFAULT_RECALL, keep_blocks
-from tamis.extract.native.describe import describe_page
+from tamis.extract.native.blocks import scan_page
+from tamis.extract.native.cut import DEFAULT_RECALL
 from tamis.extract.native.head import Statements, article_body, read_statements
+from tamis.extract.native.kept import keep_text
 from tamis.extract.native.model import Model, load_model
 from tamis.extract.native.room import kept_room
 from tamis.extract.normal import normal_form
@@ -81,22 +76,9 @@ def extract_bytes(
     `model` is the one that ships if None.
     """
     page = scan_page(html, kept_room())
-    described = describe_page(page)
-    text, confidence = "", 0.0
-    if len(page.blocks):
-        chances = (model or load_model()).chances(described)
-        chosen, confidence = keep_blocks(chances, described.units, recall, described.article)
-        text = join_chosen(page, chosen, markdown)
+    kept = keep_text(page, model or load_model(), recall, markdown)
+    text, confidence = kept.text, kept.score
     # Units are whole sixteenths, so that their sum is the same in any order.
-    if described.totals[0, UNITS] < _FEW_UNITS and (stated := normal_form(article_body(page))):
+    if kept.units < _FEW_UNITS and (stated := normal_form(article_body(page))):
         text, confidence = stated, 0.5
     return Found(text, min(confidence, 1.0) if text else 0.0, read_statements(page))
-
-
-def join_chosen(page: Page, chosen: npt.NDArray[np.uint8], markdown: bool) -> str:
-    """Return the text of the chosen blocks in normal form; `chosen` (blocks,) is 1 for those to keep."""
-    most = len(page.text) + MOST_ADDED * int(np.count_nonzero(chosen)) + MOST_ADDED
-    out = page.room.table("out", np.uint8, most)
-    size = join_blocks(page.text, page.elements, page.blocks, chosen, markdown, out)
-    text = out[:size].tobytes().decode("utf-8", "replace")
-    return text if is_normal(out, size) else normal_form(text)

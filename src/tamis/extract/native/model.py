@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from tamis.errors import ModelError
 from tamis.extract.native.blocks import Ints
-from tamis.extract.native.describe import Described, Floats, TokenWeights, feature_matrix, token_weights
+from tamis.extract.native.describe import Floats, TokenWeights, token_weights
 from tamis.extract.native.features import FEATURES
-from tamis.extract.native.smooth import SECOND_FEATURES, smooth
-from tamis.extract.native.trees import MAX_LEAVES, add_forest, check_forest, leaf_slots, to_chances
+from tamis.extract.native.smooth import SECOND_FEATURES
+from tamis.extract.native.trees import MAX_LEAVES, add_forest, check_forest, leaf_slots
 
 MODEL = Path(__file__).with_name("data") / "model.npz"
 _STAGE_ARRAYS = ("columns", "starts", "thresholds", "trees", "masks", "leaves")
@@ -43,6 +43,10 @@ class Stage:
         add_forest(matrix, self.columns, self.starts, self.thresholds, self.trees, self.masks, self.leaves, raw)
         return raw
 
+    def without_trees(self) -> Stage:
+        """Return a stage that says nothing."""
+        return Stage(*(getattr(self, name)[:0] for name in _STAGE_ARRAYS))
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -51,18 +55,6 @@ class Model:
     tokens: TokenWeights
     stages: tuple[Stage, ...]
     checksum: str
-
-    def chances(self, described: Described) -> Floats:
-        """Return the probability (blocks,) float32 that each block is main content."""
-        extra = SECOND_FEATURES if len(self.stages) > 1 else 0
-        matrix = feature_matrix(described, self.tokens, extra)
-        found: Floats = described.page.room.table("chances", np.float32, len(matrix))
-        to_chances(self.stages[0].log_odds(matrix), found)
-        for stage in self.stages[1:]:
-            page = described.page
-            smooth(page.elements, page.blocks, described.shares, described.units, found, matrix, FEATURES)
-            to_chances(stage.log_odds(matrix), found)
-        return found
 
 
 @functools.lru_cache(maxsize=4)
