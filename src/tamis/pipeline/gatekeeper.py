@@ -7,7 +7,6 @@ import secrets
 import socket
 import socketserver
 import threading
-from contextlib import suppress
 from types import TracebackType
 
 from tamis.errors import InputError
@@ -44,24 +43,16 @@ class Gatekeeper:
         self._server = _Server((_LOOPBACK if host == _LOOPBACK else "", 0), _Handler)
         self._server.keeper = self
         self.address = f"{host}:{self._server.server_address[1]}:{self._secret}"
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="tamis-gate", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="tamis-gate", daemon=True)
 
     def __enter__(self) -> Gatekeeper:
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._over.set()
-        # A caller wakes the server at once: left to its own clock, it would hold up the end of every run.
-        with suppress(OSError):
-            socket.create_connection((_LOOPBACK, self._server.server_address[1]), 1.0).close()
-        self._thread.join()
+        self._server.shutdown()
         self._server.server_close()
-
-    def _serve(self) -> None:
-        while not self._over.is_set():
-            self._server.handle_request()
+        self._thread.join()
 
     def knows(self, secret: str) -> bool:
         """Return whether a caller may ask."""
@@ -73,7 +64,6 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 1024
     block_on_close = False
-    timeout = 0.1  # how long a request is waited for before the end is looked for
     keeper: Gatekeeper
 
 
